@@ -1,0 +1,33 @@
+package dev.nibble.engine;
+
+import dev.nibble.tokenizer.Tokenizer;
+import java.time.Duration;
+
+/** Runs requests on one loaded model: first come, first served, with a bounded waiting line. Thread-safe. */
+public interface Engine extends AutoCloseable {
+  ModelInfo model();
+
+  Tokenizer tokenizer();
+
+  /**
+   * Puts a request in line.
+   *
+   * @throws EngineException with INVALID_REQUEST, CONTEXT_LENGTH_EXCEEDED, QUEUE_FULL (metadata {@code retry_after_seconds}) or SHUTTING_DOWN; then the listener hears nothing
+   */
+  Generation submit(GenerationRequest request, GenerationListener listener);
+
+  /** Requests waiting for their turn. */
+  int queueDepth();
+
+  /** Requests being computed. */
+  int running();
+
+  /** Forward passes since the start: one for a chunk of prompt, one for each further token. */
+  long forwardPasses();
+
+  /** Refuses new requests from now on, and waits for accepted ones; true if all finished in time, else the rest is cancelled. */
+  boolean drain(Duration grace);
+
+  @Override
+  void close();
+}

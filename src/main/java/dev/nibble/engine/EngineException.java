@@ -1,0 +1,31 @@
+package dev.nibble.engine;
+
+import java.util.Map;
+
+/** A request that can't be answered: which error, why in a sentence for its sender, and facts for programs. */
+public final class EngineException extends RuntimeException {
+  private static final long serialVersionUID = 1L;
+
+  private final EngineError error;
+  private final transient Map<String, String> metadata;
+
+  public EngineException(EngineError error, String message, Map<String, String> metadata) {
+    super(message);
+    this.error = error;
+    this.metadata = Map.copyOf(metadata);
+  }
+
+  /** An invalid request; {@code field} names the offending field. */
+  public static EngineException invalid(String field, String message) {
+    return new EngineException(EngineError.INVALID_REQUEST, message, Map.of("field", field));
+  }
+
+  public EngineError error() {
+    return error;
+  }
+
+  /** Facts for programs: {@code field}, {@code model}, {@code context_length}, {@code retry_after_seconds}, … */
+  public Map<String, String> metadata() {
+    return metadata == null ? Map.of() : metadata;
+  }
+}

@@ -1,0 +1,32 @@
+package dev.nibble.model;
+
+/** A loaded decoder: weights and everything that computes with them. */
+public interface LanguageModel {
+  int vocabularySize();
+
+  /** Longest sequence, in tokens. */
+  int contextLength();
+
+  /** Begins a sequence with room for {@code capacity} tokens (at most the context length). */
+  Sequence newSequence(int capacity);
+
+  /** A sequence's KV cache and position. Not thread-safe; closing gives the pages back. */
+  interface Sequence extends AutoCloseable {
+    /** Tokens held so far. */
+    int length();
+
+    int capacity();
+
+    /**
+     * Computes {@code count} tokens, of {@code ids} from {@code from} on, in one forward pass and adds them to the cache. Bit-identical
+     * whether tokens come alone or together.
+     *
+     * @param logits receives the logits after the last of them, [vocabulary]; null where they are not needed
+     * @throws IllegalArgumentException for an id outside the vocabulary, or more tokens than the capacity leaves
+     */
+    void append(int[] ids, int from, int count, float[] logits);
+
+    @Override
+    void close();
+  }
+}
