@@ -1,0 +1,565 @@
+package dev.nibble.engine;
+
+import dev.nibble.model.LanguageModel;
+import dev.nibble.tokenizer.Tokenizer;
+import java.nio.charset.StandardCharsets;
+import java.time.Duration;
+import java.util.ArrayDeque;
+import java.util.ArrayList;
+import java.util.Iterator;
+import java.util.List;
+import java.util.Map;
+import java.util.concurrent.atomic.AtomicLong;
+import java.util.concurrent.locks.Condition;
+import java.util.concurrent.locks.ReentrantLock;
+import java.util.logging.Level;
+import java.util.logging.Logger;
+
+/**
+ * Answers one request at a time, in the order they came, on a platform thread of its own, {@code nibble-engine}.
+ *
+ * <p>Cancellation and deadlines are looked at before and after every forward pass, so at most one more pass follows
+ * {@link Generation#cancel}. A request that is still waiting leaves the line at once: its listener is told on the thread that
+ * cancels; every other call to listeners comes from the engine's thread. A listener that throws ends its own request only.
+ */
+public final class SequentialEngine implements Engine {
+  private static final Logger LOG = Logger.getLogger(SequentialEngine.class.getName());
+  private static final int MOST_STOP_STRINGS = 16;
+  private static final int LONGEST_STOP_STRING = 256;
+  private static final int MOST_ALTERNATIVES = 20;
+  private static final int RECENT_REQUESTS = 16;
+
+  private final ModelInfo info;
+  private final LanguageModel languageModel;
+  private final Tokenizer tokenizer;
+  private final EngineOptions options;
+  private final EngineObserver observer;
+  private final int contextLength;
+  private final int vocabularySize; // ids that can be chosen: a model may pad its vocabulary beyond the tokenizer's
+  private final boolean[] endsGeneration; // [vocabulary]
+  private final Thread thread;
+
+  // Used by the engine's thread alone.
+  private final float[] logits; // [model's vocabulary]
+  private final int[] nextId = new int[1];
+
+  private final AtomicLong forwardPasses = new AtomicLong();
+
+  // Guarded by lock.
+  private final ReentrantLock lock = new ReentrantLock();
+  private final Condition work = lock.newCondition();
+  private final Condition settled = lock.newCondition();
+  private final ArrayDeque<Task> waiting = new ArrayDeque<>();
+  private final long[] recentNanos = new long[RECENT_REQUESTS]; // durations of the last requests computed, a ring
+  private int computedRequests; // places of the ring in use
+  private int recentNext;
+  private Task active;
+  private int unsettled; // accepted requests whose listener has not been told their end
+  private boolean draining;
+  private boolean closed;
+
+  /** Nanosecond clock's value at which the first waiting request's deadline passes; guarded for writing. */
+  private volatile long nextDeadline = Long.MAX_VALUE;
+
+  public SequentialEngine(ModelInfo info, LanguageModel languageModel, Tokenizer tokenizer, EngineOptions options) {
+    this(info, languageModel, tokenizer, options, EngineObserver.NONE);
+  }
+
+  /**
+   * Starts the engine's thread.
+   *
+   * @param info what is told of the model; answers keep to the smaller of its and the model's context length
+   * @param observer hears what requests go through
+   */
+  public SequentialEngine(ModelInfo info, LanguageModel languageModel, Tokenizer tokenizer, EngineOptions options, EngineObserver observer) {
+    this.info = info;
+    this.languageModel = languageModel;
+    this.tokenizer = tokenizer;
+    this.options = options;
+    this.observer = observer;
+    contextLength = Math.min(info.contextLength(), languageModel.contextLength());
+    vocabularySize = Math.min(languageModel.vocabularySize(), tokenizer.vocabularySize());
+    endsGeneration = new boolean[vocabularySize];
+    for (int id : tokenizer.endOfGeneration()) {
+      if (id < vocabularySize) {
+        endsGeneration[id] = true;
+      }
+    }
+    logits = new float[languageModel.vocabularySize()];
+    thread = Thread.ofPlatform().name("nibble-engine").daemon(true).unstarted(this::work);
+    thread.start();
+  }
+
+  @Override
+  public ModelInfo model() {
+    return info;
+  }
+
+  @Override
+  public Tokenizer tokenizer() {
+    return tokenizer;
+  }
+
+  /**
+   * {@inheritDoc}
+   *
+   * <p>Throws DEADLINE_EXCEEDED as well, for a request whose deadline has passed already.
+   */
+  @Override
+  public Generation submit(GenerationRequest request, GenerationListener listener) {
+    Task task = new Task(request, limit(request), listener);
+    lock.lock();
+    try {
+      if (draining) {
+        throw new EngineException(EngineError.SHUTTING_DOWN, "The service is stopping and takes no new requests.", Map.of());
+      }
+      // The engine's thread may not have taken the request whose turn it is: that one does not count as waiting.
+      if (waiting.size() >= options.queueCapacity() + (active == null ? 1 : 0)) {
+        throw queueFull();
+      }
+      waiting.add(task);
+      unsettled++;
+      nextDeadline = sooner(nextDeadline, request.deadlineNanos());
+      try {
+        observer.queued();
+      } catch (RuntimeException failure) {
+        LOG.log(Level.WARNING, "Engine observer failed.", failure);
+      }
+      work.signal();
+    } finally {
+      lock.unlock();
+    }
+    return task;
+  }
+
+  @Override
+  public int queueDepth() {
+    lock.lock();
+    try {
+      return waiting.size();
+    } finally {
+      lock.unlock();
+    }
+  }
+
+  @Override
+  public int running() {
+    lock.lock();
+    try {
+      return active == null ? 0 : 1;
+    } finally {
+      lock.unlock();
+    }
+  }
+
+  @Override
+  public long forwardPasses() {
+    return forwardPasses.get();
+  }
+
+  /**
+   * {@inheritDoc} Not to be called by a listener, whose own request could not finish meanwhile. An interrupt ends the grace.
+   */
+  @Override
+  public boolean drain(Duration grace) {
+    boolean finished = false;
+    lock.lock();
+    try {
+      draining = true;
+      long left = grace.toNanos();
+      while (unsettled > 0 && left > 0) {
+        left = settled.awaitNanos(left);
+      }
+      finished = unsettled == 0;
+    } catch (InterruptedException interrupt) {
+      Thread.currentThread().interrupt();
+    } finally {
+      lock.unlock();
+    }
+    if (!finished) {
+      cancelAll();
+    }
+    return finished;
+  }
+
+  /** Cancels all requests, and ends the engine's thread after the forward pass under way; idempotent. */
+  @Override
+  public void close() {
+    lock.lock();
+    try {
+      draining = true;
+      closed = true;
+      work.signalAll();
+    } finally {
+      lock.unlock();
+    }
+    cancelAll();
+    if (Thread.currentThread() == thread) {
+      return;
+    }
+    boolean interrupted = false;
+    while (thread.isAlive()) {
+      try {
+        thread.join();
+      } catch (InterruptedException interrupt) {
+        interrupted = true;
+      }
+    }
+    if (interrupted) {
+      Thread.currentThread().interrupt();
+    }
+  }
+
+  private void cancelAll() {
+    List<Task> all;
+    lock.lock();
+    try {
+      all = new ArrayList<>(waiting);
+      if (active != null) {
+        all.add(active);
+      }
+    } finally {
+      lock.unlock();
+    }
+    all.forEach(Task::cancel);
+  }
+
+  // ---- what is refused at the door
+
+  /** Validates a request; returns the most tokens its answer may have. */
+  private int limit(GenerationRequest request) {
+    int[] prompt = request.promptIds();
+    if (prompt.length == 0) {
+      throw EngineException.invalid("prompt", "The prompt is empty; at least one token is needed.");
+    }
+    int modelVocabulary = languageModel.vocabularySize();
+    for (int i = 0; i < prompt.length; i++) {
+      if (prompt[i] < 0 || prompt[i] >= modelVocabulary) {
+        throw EngineException.invalid("prompt", "Token " + i + " of the prompt is " + prompt[i] + "; the vocabulary has ids 0 to " + (modelVocabulary - 1) + ".");
+      }
+    }
+    int maxTokens = request.maxTokens();
+    if (maxTokens < 0) {
+      throw EngineException.invalid("max_tokens", "max_tokens is " + maxTokens + "; allowed: 1 or more, or 0 for as many as the context leaves.");
+    }
+    // An answer has at least one token, also where max_tokens leaves its length to the context.
+    if ((long) prompt.length + Math.max(maxTokens, 1) > contextLength) {
+      String wanted = maxTokens == 0 ? "no room is left for an answer" : "together with max_tokens " + maxTokens + " that is too long";
+      throw new EngineException(
+          EngineError.CONTEXT_LENGTH_EXCEEDED,
+          "The model's context holds " + contextLength + " tokens and the prompt has " + prompt.length + ": " + wanted + ".",
+          Map.of(
+              "context_length", Integer.toString(contextLength),
+              "prompt_tokens", Integer.toString(prompt.length),
+              "max_tokens", Integer.toString(maxTokens)));
+    }
+    requireStopStrings(request.stop());
+    int alternatives = request.logProbabilities();
+    if (alternatives < -1 || alternatives > MOST_ALTERNATIVES) {
+      throw EngineException.invalid("logprobs", "Alternatives asked for: " + alternatives + "; allowed: -1 (off) to " + MOST_ALTERNATIVES + ".");
+    }
+    Sampler.requireBiasesInside(vocabularySize, request.sampling().logitBias());
+    if (passed(request.deadlineNanos())) {
+      throw deadlineExceeded();
+    }
+    return maxTokens == 0 ? contextLength - prompt.length : maxTokens;
+  }
+
+  private static void requireStopStrings(List<String> stop) {
+    if (stop.size() > MOST_STOP_STRINGS) {
+      throw EngineException.invalid("stop", stop.size() + " stop strings were given; allowed: at most " + MOST_STOP_STRINGS + ".");
+    }
+    for (int i = 0; i < stop.size(); i++) {
+      String string = stop.get(i);
+      if (string.isEmpty() || string.length() > LONGEST_STOP_STRING) {
+        throw EngineException.invalid("stop", "Stop string " + i + " has " + string.length() + " chars; allowed: 1 to " + LONGEST_STOP_STRING + ".");
+      }
+      // Half a surrogate pair would cut a character in two.
+      if (!StandardCharsets.UTF_8.newEncoder().canEncode(string)) {
+        throw EngineException.invalid("stop", "Stop string " + i + " is not well-formed Unicode.");
+      }
+    }
+  }
+
+  private EngineException queueFull() {
+    long sum = 0;
+    for (int i = 0; i < computedRequests; i++) {
+      sum += recentNanos[i];
+    }
+    double meanSeconds = computedRequests == 0 ? 0 : sum * 1e-9 / computedRequests;
+    long retryAfterSeconds = Math.max(1, (long) Math.ceil(meanSeconds * waiting.size()));
+    return new EngineException(
+        EngineError.QUEUE_FULL,
+        "The waiting line is full (" + options.queueCapacity() + " requests); try again in " + retryAfterSeconds + " s.",
+        Map.of("retry_after_seconds", Long.toString(retryAfterSeconds), "queue_capacity", Integer.toString(options.queueCapacity())));
+  }
+
+  // ---- deadlines; nanosecond clock values are compared by difference, since the clock may overflow
+
+  private static boolean passed(long deadlineNanos) {
+    return deadlineNanos != Long.MAX_VALUE && System.nanoTime() - deadlineNanos >= 0;
+  }
+
+  private static long sooner(long deadlineNanos, long other) {
+    if (deadlineNanos == Long.MAX_VALUE) {
+      return other;
+    }
+    return other == Long.MAX_VALUE || deadlineNanos - other <= 0 ? deadlineNanos : other;
+  }
+
+  private static EngineException deadlineExceeded() {
+    return new EngineException(EngineError.DEADLINE_EXCEEDED, "The request's deadline passed before its answer was finished.", Map.of());
+  }
+
+  /** Ends waiting requests whose deadline has passed, to free their places. */
+  private void expireWaiting() {
+    if (!passed(nextDeadline)) {
+      return;
+    }
+    List<Task> expired = new ArrayList<>();
+    lock.lock();
+    try {
+      long next = Long.MAX_VALUE;
+      for (Iterator<Task> tasks = waiting.iterator(); tasks.hasNext(); ) {
+        Task task = tasks.next();
+        if (passed(task.request.deadlineNanos())) {
+          tasks.remove();
+          expired.add(task);
+        } else {
+          next = sooner(next, task.request.deadlineNanos());
+        }
+      }
+      nextDeadline = next;
+    } finally {
+      lock.unlock();
+    }
+    for (Task task : expired) {
+      task.fail(deadlineExceeded());
+    }
+  }
+
+  // ---- the engine's thread
+
+  private void work() {
+    Task task = take();
+    while (task != null) {
+      task.run();
+      task = take();
+    }
+  }
+
+  /** The next request in line, once there is one; null after closing. */
+  private Task take() {
+    lock.lock();
+    try {
+      while (waiting.isEmpty() && !closed) {
+        work.awaitUninterruptibly();
+      }
+      // Closing cancels who still waits, on the closing thread.
+      active = closed ? null : waiting.poll();
+      return active;
+    } finally {
+      lock.unlock();
+    }
+  }
+
+  /** A request in line or under way. */
+  private final class Task implements Generation {
+    private final GenerationRequest request;
+    private final int[] prompt; // our own copy: the request's array could change while it waits
+    private final int limit;
+    private final GenerationListener listener;
+    private final long submittedNanos = System.nanoTime();
+    private volatile boolean cancelled;
+
+    // Written by the engine's thread.
+    private long startedNanos;
+    private long prefilledNanos;
+    private boolean started;
+    private boolean prefilled;
+    private int completionTokens;
+
+    Task(GenerationRequest request, int limit, GenerationListener listener) {
+      this.request = request;
+      prompt = request.promptIds().clone();
+      this.limit = limit;
+      this.listener = listener;
+    }
+
+    @Override
+    public void cancel() {
+      cancelled = true;
+      boolean removed;
+      lock.lock();
+      try {
+        removed = waiting.remove(this);
+      } finally {
+        lock.unlock();
+      }
+      if (removed) {
+        fail(cancelledByClient());
+      }
+    }
+
+    private static EngineException cancelledByClient() {
+      return new EngineException(EngineError.CANCELLED, "The request was cancelled.", Map.of());
+    }
+
+    void run() {
+      GenerationResult result;
+      try {
+        startedNanos = System.nanoTime();
+        started = true;
+        checkpoint();
+        observer.started((startedNanos - submittedNanos) * 1e-9);
+        listener.onStart();
+        result = answer();
+      } catch (EngineException failure) {
+        if (failure.error() == EngineError.INTERNAL) {
+          LOG.log(Level.SEVERE, "A request failed.", failure);
+        }
+        fail(failure);
+        return;
+      } catch (Throwable failure) {
+        // Whatever a model or listener throws, the engine goes on with the next request.
+        LOG.log(Level.SEVERE, "A request failed.", failure);
+        fail(new EngineException(EngineError.INTERNAL, "The answer could not be computed because of a defect in the service.", Map.of()));
+        return;
+      }
+      settle(outcome(result.reason()), result, null);
+    }
+
+    private GenerationResult answer() {
+      TextAssembler text = new TextAssembler(request.stop());
+      Sampler sampler = new Sampler(vocabularySize, request.sampling(), prompt);
+      boolean measures = request.logProbabilities() >= 0;
+      TokenProbabilities probabilities = measures ? new TokenProbabilities(vocabularySize, request.logProbabilities(), tokenizer) : null;
+      try (LanguageModel.Sequence sequence = languageModel.newSequence(prompt.length + limit)) {
+        for (int from = 0; from < prompt.length; from += options.prefillChunk()) {
+          int count = Math.min(options.prefillChunk(), prompt.length - from);
+          forward(sequence, prompt, from, count, from + count == prompt.length ? logits : null);
+        }
+        prefilledNanos = System.nanoTime();
+        prefilled = true;
+
+        long previousNanos = submittedNanos;
+        while (true) {
+          int id = sampler.choose(logits, prompt.length + completionTokens);
+          if (endsGeneration[id] && !request.ignoreEndOfGeneration()) {
+            return result(text.finish(), FinishReason.STOP);
+          }
+          sampler.accept(id);
+          completionTokens++;
+          long nanos = System.nanoTime();
+          if (completionTokens == 1) {
+            observer.firstToken((nanos - previousNanos) * 1e-9);
+          } else {
+            observer.token((nanos - previousNanos) * 1e-9);
+          }
+          previousNanos = nanos;
+
+          String released = text.append(tokenizer.bytes(id, false));
+          if (measures) {
+            probabilities.measure(logits);
+            listener.onToken(new GeneratedToken(id, released, probabilities.of(id), probabilities.alternatives()));
+          } else {
+            listener.onToken(new GeneratedToken(id, released, Float.NaN, List.of()));
+          }
+          if (text.stopped()) {
+            return result("", FinishReason.STOP);
+          }
+          if (completionTokens == limit) {
+            String rest = text.finish();
+            return result(rest, text.stopped() ? FinishReason.STOP : FinishReason.LENGTH);
+          }
+          nextId[0] = id;
+          forward(sequence, nextId, 0, 1, logits);
+        }
+      }
+    }
+
+    private void forward(LanguageModel.Sequence sequence, int[] ids, int from, int count, float[] logitsOrNull) {
+      checkpoint();
+      forwardPasses.incrementAndGet();
+      sequence.append(ids, from, count, logitsOrNull);
+      // A token computed too late is not told.
+      checkpoint();
+    }
+
+    private void checkpoint() {
+      expireWaiting();
+      if (cancelled) {
+        throw cancelledByClient();
+      }
+      if (passed(request.deadlineNanos())) {
+        throw deadlineExceeded();
+      }
+    }
+
+    private GenerationResult result(String text, FinishReason reason) {
+      long now = System.nanoTime();
+      long queueNanos = (started ? startedNanos : now) - submittedNanos;
+      long prefillNanos = started ? (prefilled ? prefilledNanos : now) - startedNanos : 0;
+      long decodeNanos = prefilled ? now - prefilledNanos : 0;
+      return new GenerationResult(text, reason, prompt.length, completionTokens, queueNanos, prefillNanos, decodeNanos);
+    }
+
+    /** Ends the request with an error, told to its listener. */
+    void fail(EngineException failure) {
+      settle(outcome(failure.error()), result("", FinishReason.LENGTH), failure);
+    }
+
+    private void settle(EngineObserver.Outcome outcome, GenerationResult result, EngineException failure) {
+      lock.lock();
+      try {
+        // Before anyone is told, so that who hears of the end finds the place free.
+        if (active == this) {
+          active = null;
+          recentNanos[recentNext] = result.prefillNanos() + result.decodeNanos();
+          recentNext = (recentNext + 1) % RECENT_REQUESTS;
+          computedRequests = Math.min(computedRequests + 1, RECENT_REQUESTS);
+        }
+      } finally {
+        lock.unlock();
+      }
+      try {
+        observer.finished(outcome, result);
+      } catch (RuntimeException broken) {
+        LOG.log(Level.WARNING, "Engine observer failed.", broken);
+      }
+      try {
+        if (failure == null) {
+          listener.onFinish(result);
+        } else {
+          listener.onError(failure);
+        }
+      } catch (Throwable broken) {
+        LOG.log(Level.WARNING, "A request's listener failed when told of its end.", broken);
+      } finally {
+        lock.lock();
+        try {
+          unsettled--;
+          settled.signalAll();
+        } finally {
+          lock.unlock();
+        }
+      }
+    }
+
+    private static EngineObserver.Outcome outcome(FinishReason reason) {
+      return switch (reason) {
+        case STOP -> EngineObserver.Outcome.STOP;
+        case LENGTH -> EngineObserver.Outcome.LENGTH;
+      };
+    }
+
+    private static EngineObserver.Outcome outcome(EngineError error) {
+      return switch (error) {
+        case CANCELLED -> EngineObserver.Outcome.CANCELLED;
+        case DEADLINE_EXCEEDED -> EngineObserver.Outcome.DEADLINE_EXCEEDED;
+        case INVALID_REQUEST, MODEL_NOT_FOUND, CONTEXT_LENGTH_EXCEEDED, QUEUE_FULL, MODEL_LOADING, SHUTTING_DOWN, INTERNAL ->
+            EngineObserver.Outcome.FAILED;
+      };
+    }
+  }
+}
