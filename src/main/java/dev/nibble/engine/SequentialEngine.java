@@ -9,6 +9,7 @@ import java.util.ArrayList;
 import java.util.Iterator;
 import java.util.List;
 import java.util.Map;
+import java.util.concurrent.TimeUnit;
 import java.util.concurrent.atomic.AtomicLong;
 import java.util.concurrent.locks.Condition;
 import java.util.concurrent.locks.ReentrantLock;
@@ -107,12 +108,11 @@ public final class SequentialEngine implements Engine {
    */
   @Override
   public Generation submit(GenerationRequest request, GenerationListener listener) {
+    requireOpen();
     Task task = new Task(request, limit(request), listener);
     lock.lock();
     try {
-      if (draining) {
-        throw new EngineException(EngineError.SHUTTING_DOWN, "The service is stopping and takes no new requests.", Map.of());
-      }
+      requireOpen();
       // The engine's thread may not have taken the request whose turn it is: that one does not count as waiting.
       if (waiting.size() >= options.queueCapacity() + (active == null ? 1 : 0)) {
         throw queueFull();
@@ -166,7 +166,7 @@ public final class SequentialEngine implements Engine {
     lock.lock();
     try {
       draining = true;
-      long left = grace.toNanos();
+      long left = TimeUnit.NANOSECONDS.convert(grace); // saturates, unlike toNanos()
       while (unsettled > 0 && left > 0) {
         left = settled.awaitNanos(left);
       }
@@ -225,6 +225,17 @@ public final class SequentialEngine implements Engine {
   }
 
   // ---- what is refused at the door
+
+  private void requireOpen() {
+    lock.lock();
+    try {
+      if (draining) {
+        throw new EngineException(EngineError.SHUTTING_DOWN, "The service is stopping and takes no new requests.", Map.of());
+      }
+    } finally {
+      lock.unlock();
+    }
+  }
 
   /** Validates a request; returns the most tokens its answer may have. */
   private int limit(GenerationRequest request) {
