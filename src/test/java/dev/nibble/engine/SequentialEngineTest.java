@@ -329,7 +329,7 @@ class SequentialEngineTest {
     Engine engine = pacedEngine(4, 256, EngineObserver.NONE);
     RecordingListener running = new RecordingListener();
     RecordingListener waiting = new RecordingListener();
-    long soon = System.nanoTime() + 150_000_000L;
+    long soon = System.nanoTime() + 1_000_000_000L;
     RecordingListener patient = submit(engine, "Once", 4, SamplingParameters.GREEDY);
     waitFor(() -> engine.forwardPasses() == 1);
     engine.submit(withDeadline(soon), waiting);
@@ -341,7 +341,7 @@ class SequentialEngineTest {
     paced.permits.release(3);
     patient.result();
 
-    long later = System.nanoTime() + 300_000_000L;
+    long later = System.nanoTime() + 1_000_000_000L;
     engine.submit(withDeadline(later), running);
     waitFor(() -> engine.forwardPasses() == 5);
     paced.permits.release(2);
