@@ -1,0 +1,36 @@
+package dev.nibble.serve;
+
+import io.smallrye.config.ConfigMapping;
+import io.smallrye.config.WithDefault;
+import java.time.Duration;
+import java.util.Optional;
+import java.util.OptionalInt;
+
+/** How Nibble serves: the {@code nibble.*} settings. This page is their reference. */
+@ConfigMapping(prefix = "nibble")
+public interface ServeConfig {
+  /** Path of the model to serve: a GGUF file or a packed one. Unset: the model that is part of the executable. */
+  Optional<String> model();
+
+  /** Name that requests use for the model. Unset: the name the file gives itself. */
+  Optional<String> modelName();
+
+  /** Threads that compute. Unset: one for each processor the service may use. */
+  OptionalInt threads();
+
+  /** Requests that may wait for their turn; more are refused (RESOURCE_EXHAUSTED, 429) with a time to come back. 1 or more. */
+  @WithDefault("64")
+  int queueCapacity();
+
+  /** Most tokens of an answer where a request does not say, as far as the model's context leaves room. 1 or more. */
+  @WithDefault("512")
+  int defaultMaxTokens();
+
+  /** How long running answers may take to finish when the service is told to stop; after that they are cancelled. */
+  @WithDefault("20s")
+  Duration gracePeriod();
+
+  /** Numeric format of the KV cache: {@code int8} (about a quarter of the memory), or {@code f32} (exact). */
+  @WithDefault("int8")
+  String kvCache();
+}
