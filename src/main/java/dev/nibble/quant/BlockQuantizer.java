@@ -8,7 +8,7 @@ import java.util.Objects;
 
 /**
  * Turns floats into the numeric formats' blocks and back, rounding to nearest, in ggml's layouts and by its reference rules (plain
- * float arithmetic, the unrounded scale's reciprocal), so that files agree bit for bit with those of ggml for Q4_0 and Q8_0. Layouts are described
+ * float arithmetic, the unrounded scale's reciprocal) for Q4_0 and Q8_0. Layouts are described
  * on {@link NumericFormat}. Q6_K is written with the largest magnitude of each 16 weights as scale, without ggml's search
  * for a better one: a valid block, slightly less precise.
  */
