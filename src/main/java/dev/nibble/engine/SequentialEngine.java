@@ -211,13 +211,14 @@ public final class SequentialEngine implements Engine {
   }
 
   private void cancelAll() {
-    List<Task> all;
+    List<Task> all = new ArrayList<>();
     lock.lock();
     try {
-      all = new ArrayList<>(waiting);
+      // The running one first: the others' listeners take time to tell.
       if (active != null) {
         all.add(active);
       }
+      all.addAll(waiting);
     } finally {
       lock.unlock();
     }

@@ -1,0 +1,142 @@
+package dev.nibble.quant;
+
+import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatThrownBy;
+
+import dev.nibble.SharedFixtures;
+import dev.nibble.format.safetensors.SafetensorsFile;
+import dev.nibble.format.safetensors.SafetensorsTensor;
+import dev.nibble.kernel.NumericFormat;
+import java.io.ByteArrayOutputStream;
+import java.io.IOException;
+import java.nio.channels.Channels;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.List;
+import java.util.stream.IntStream;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
+
+class ModelSourceTest {
+  @TempDir Path directory;
+
+  private static SourceTensor tensor(ModelSource source, String name) {
+    return source.tensors().stream().filter(tensor -> tensor.name().equals(name)).findFirst().orElseThrow();
+  }
+
+  @Test
+  void rotatedRowsMoveWithinTheirHead() {
+    assertThat(IntStream.range(0, 16).map(row -> HuggingFaceLlama.rotatedRow(row, 8)).toArray())
+        .containsExactly(0, 4, 1, 5, 2, 6, 3, 7, 8, 12, 9, 13, 10, 14, 11, 15);
+    assertThat(IntStream.range(0, 256).map(row -> HuggingFaceLlama.rotatedRow(row, 32)).distinct().count()).isEqualTo(256);
+  }
+
+  @Test
+  void homeHasGgufNamesAndPermutedQueries() throws IOException {
+    Path home = SharedFixtures.require("models/home");
+    HuggingFaceLlama source = HuggingFaceLlama.open(home);
+    assertThat(source.shape()).isEqualTo(new LlamaShape(256, 768, 4, 8, 4, 32, 2048, 1024, 1e-5f, 10000f, true));
+    assertThat(source.tensors()).hasSize(4 * 9 + 2);
+    assertThat(source.tensors().stream().mapToLong(SourceTensor::elementCount).sum()).isEqualTo(3_672_320);
+    SafetensorsTensor keys = SafetensorsFile.open(home.resolve("model.safetensors")).find("model.layers.2.self_attn.k_proj.weight").orElseThrow();
+    float[] expected = new float[256];
+    float[] actual = new float[256];
+    for (int head = 0; head < 4; head++) {
+      for (int pair = 0; pair < 16; pair++) {
+        for (int half = 0; half < 2; half++) {
+          keys.readFloats((head * 32 + half * 16 + pair) * 256L, expected, 256);
+          tensor(source, "blk.2.attn_k.weight").reader().read(head * 32 + 2 * pair + half, 1, actual);
+          assertThat(actual).isEqualTo(expected);
+        }
+      }
+    }
+  }
+
+  @Test
+  void storiesFallBackWhereRowsDoNotDivide() throws IOException {
+    Llama2cModel source = Llama2cModel.open(SharedFixtures.require("models/stories260K/stories260K.bin"));
+    assertThat(Llama2cModel.tokenizerBeside(source.weightsFile())).hasValueSatisfying(path -> assertThat(path).hasFileName("tok512.bin"));
+    TensorQuantizer down = new TensorQuantizer(tensor(source, "blk.0.ffn_down.weight"), QuantizationScheme.Q4_0);
+    assertThat(down.format()).isEqualTo(NumericFormat.F32);
+    assertThat(down.fallback()).hasValueSatisfying(fallback -> assertThat(fallback.reason()).contains("172"));
+    TensorQuantizer norm = new TensorQuantizer(tensor(source, "blk.0.ffn_norm.weight"), QuantizationScheme.Q4_0);
+    assertThat(norm.format()).isEqualTo(NumericFormat.F32);
+    assertThat(norm.fallback()).isEmpty();
+    for (QuantizationScheme scheme : QuantizationScheme.values()) {
+      for (SourceTensor tensor : source.tensors()) {
+        TensorQuantizer quantizer = new TensorQuantizer(tensor, scheme);
+        ByteArrayOutputStream bytes = new ByteArrayOutputStream();
+        quantizer.writeTo(Channels.newChannel(bytes));
+        assertThat(bytes.size()).isEqualTo((int) quantizer.bytes());
+        double decibels = quantizer.report().signalToNoiseDecibels();
+        switch (quantizer.format()) {
+          case F32 -> assertThat(decibels).isInfinite();
+          case F16, BF16 -> assertThat(decibels).isGreaterThan(70);
+          case Q8_0 -> assertThat(decibels).isGreaterThan(40);
+          case Q4_0, Q6_K -> assertThat(decibels).isGreaterThan(18);
+        }
+      }
+    }
+  }
+
+  @Test
+  void piecesAddUpToTheWhole() throws IOException {
+    // 6000 rows of 256 are many pieces; each row must come out as if quantised alone.
+    SourceTensor tensor = new SourceTensor("t", 6000, 256, false, NumericFormat.F32, (first, rows, out) -> {
+      for (int i = 0; i < rows * 256; i++) {
+        out[i] = (float) Math.sin(first * 256.0 + i);
+      }
+    });
+    TensorQuantizer quantizer = new TensorQuantizer(tensor, QuantizationScheme.Q4_0);
+    ByteArrayOutputStream bytes = new ByteArrayOutputStream();
+    quantizer.writeTo(Channels.newChannel(bytes));
+    float[] all = new float[6000 * 256];
+    tensor.reader().read(0, 6000, all);
+    assertThat(bytes.toByteArray()).isEqualTo(BlockQuantizer.quantize(NumericFormat.Q4_0, all));
+  }
+
+  @Test
+  void badWeightsAreNamed() {
+    SourceTensor tensor = new SourceTensor("blk.1.attn_q.weight", 6000, 256, false, NumericFormat.F32, (first, rows, out) -> {
+      for (int i = 0; i < rows * 256; i++) {
+        out[i] = first * 256 + i == 5000 * 256 + 7 ? Float.NaN : 1f;
+      }
+    });
+    assertThatThrownBy(() -> new TensorQuantizer(tensor, QuantizationScheme.Q8_0).writeTo(Channels.newChannel(new ByteArrayOutputStream())))
+        .isInstanceOf(InvalidWeightException.class)
+        .hasMessage("tensor blk.1.attn_q.weight, weight 1280007 (row 5000, column 7): NaN is not a finite number");
+  }
+
+  @Test
+  void otherModelsAreRefusedClearly() throws IOException {
+    String config = Files.readString(SharedFixtures.require("models/home/config.json"));
+    Path file = directory.resolve("config.json");
+    for (List<String> change : List.of(
+        List.of("LlamaForCausalLM", "GemmaForCausalLM", "architectures is"),
+        List.of("\"silu\"", "\"gelu\"", "hidden_act"),
+        List.of("\"attention_bias\": false", "\"attention_bias\": true", "attention_bias is set"),
+        List.of("\"rope_theta\": 10000.0", "\"rope_scaling\": {\"rope_type\": \"llama3\"}", "RoPE scaling of type \"llama3\""),
+        List.of("\"hidden_size\": 256", "\"hidden_size\": \"x\"", "hidden_size is"),
+        List.of("\"num_key_value_heads\": 4", "\"num_key_value_heads\": 3", "not a multiple"))) {
+      Files.writeString(file, config.replace(change.get(0), change.get(1)));
+      assertThatThrownBy(() -> HuggingFaceLlama.open(directory)).isInstanceOf(UnsupportedModelException.class).hasMessageContaining(change.get(2));
+    }
+    Files.writeString(file, config);
+    assertThatThrownBy(() -> HuggingFaceLlama.open(directory)).hasMessageContaining("no model.safetensors");
+    Files.writeString(directory.resolve("model.safetensors.index.json"), "{}");
+    assertThatThrownBy(() -> HuggingFaceLlama.open(directory)).isInstanceOf(UnsupportedModelException.class).hasMessageContaining("sharded");
+    Files.copy(SharedFixtures.require("models/home/model.safetensors"), directory.resolve("model.safetensors"));
+    Files.writeString(file, config.replace("\"tie_word_embeddings\": true", "\"tie_word_embeddings\": false"));
+    assertThatThrownBy(() -> HuggingFaceLlama.open(directory)).hasMessageContaining("no tensor lm_head.weight");
+    Files.writeString(file, config.replace("\"num_hidden_layers\": 4", "\"num_hidden_layers\": 3"));
+    assertThatThrownBy(() -> HuggingFaceLlama.open(directory)).hasMessageContaining("has no place in a plain Llama");
+    Files.writeString(file, config.replace("\"intermediate_size\": 768", "\"intermediate_size\": 512"));
+    assertThatThrownBy(() -> HuggingFaceLlama.open(directory)).hasMessageContaining("config.json implies");
+  }
+
+  @Test
+  void schemesHaveNames() {
+    assertThat(QuantizationScheme.parse(" q4_0")).isEqualTo(QuantizationScheme.Q4_0);
+    assertThatThrownBy(() -> QuantizationScheme.parse("q5")).hasMessageContaining("q4_0, q8_0, f16, f32");
+  }
+}
