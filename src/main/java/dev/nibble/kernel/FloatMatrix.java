@@ -1,0 +1,117 @@
+package dev.nibble.kernel;
+
+import java.lang.foreign.Arena;
+import java.lang.foreign.MemorySegment;
+import java.lang.foreign.ValueLayout;
+import java.util.Arrays;
+
+/** F32 weights: a tile holds, for each input in order, 16 floats, rows in order. */
+public final class FloatMatrix implements TiledMatrix {
+  private final int rows;
+  private final int columns;
+  private final MemorySegment data;
+
+  private FloatMatrix(int rows, int columns, MemorySegment data) {
+    this.rows = rows;
+    this.columns = columns;
+    this.data = data;
+  }
+
+  /** Arranges rows of floats as tiles. @throws IllegalArgumentException for a weight that is not finite */
+  static FloatMatrix pack(MemorySegment source, int rows, int columns, Arena arena, WorkerPool pool) {
+    int tiles = TiledMatrix.padded(rows) / TILE_ROWS;
+    MemorySegment target = arena.allocate((long) tiles * columns * 64, 64);
+    pool.run(tiles, 1, (worker, from, to) -> {
+      float[] row = new float[columns];
+      float[] tile = new float[columns * TILE_ROWS];
+      for (int t = from; t < to; t++) {
+        Arrays.fill(tile, 0);
+        for (int r = 0; r < TILE_ROWS && t * TILE_ROWS + r < rows; r++) {
+          long rowNumber = (long) t * TILE_ROWS + r;
+          MemorySegment.copy(source, ValueLayout.JAVA_FLOAT_UNALIGNED, 4 * rowNumber * columns, row, 0, columns);
+          for (int i = 0; i < columns; i++) {
+            if (!Float.isFinite(row[i])) {
+              throw new IllegalArgumentException("the weight of row " + rowNumber + ", column " + i + " is not finite");
+            }
+            tile[TILE_ROWS * i + r] = row[i];
+          }
+        }
+        MemorySegment.copy(MemorySegment.ofArray(tile), 0, target, 4L * t * tile.length, 4L * tile.length);
+      }
+    });
+    return new FloatMatrix(rows, columns, target);
+  }
+
+  @Override
+  public int rows() {
+    return rows;
+  }
+
+  @Override
+  public int columns() {
+    return columns;
+  }
+
+  @Override
+  public NumericFormat format() {
+    return NumericFormat.F32;
+  }
+
+  @Override
+  public long bytes() {
+    return data.byteSize();
+  }
+
+  @Override
+  public boolean integer() {
+    return false;
+  }
+
+  @Override
+  public void row(int row, float[] out, int offset) {
+    float[] tile = tile(row / TILE_ROWS);
+    for (int i = 0; i < columns; i++) {
+      out[offset + i] = tile[TILE_ROWS * i + row % TILE_ROWS];
+    }
+  }
+
+  private float[] tile(int number) {
+    float[] tile = new float[columns * TILE_ROWS];
+    MemorySegment.copy(data, ValueLayout.JAVA_FLOAT, 4L * number * tile.length, tile, 0, tile.length);
+    return tile;
+  }
+
+  @Override
+  public void multiply(Activations x, int tokens, float[] out, int stride, int from, int to, KernelMode mode, KernelScratch scratch) {
+    TiledMatrix.check(this, x, tokens, out, stride, from, to);
+    for (int tile = from; tile < to; tile++) {
+      long at = 64L * tile * columns;
+      int outAt = tile * TILE_ROWS;
+      switch (mode) {
+        case SCALAR -> multiplyScalar(tile(tile), columns, x, tokens, out, stride, outAt);
+        case VECTOR -> {
+          int token = 0;
+          for (; token + 3 < tokens; token += 4) {
+            FloatKernel.multiplyFour(data, at, columns, x.values, token * x.stride(), x.stride(), out, token * stride + outAt, stride);
+          }
+          for (; token < tokens; token++) {
+            FloatKernel.multiply(data, at, columns, x.values, token * x.stride(), out, token * stride + outAt);
+          }
+        }
+      }
+    }
+  }
+
+  /** The reference, for all formats computed in floats: tile is [input][16], rows in order. */
+  static void multiplyScalar(float[] tile, int columns, Activations x, int tokens, float[] out, int stride, int outAt) {
+    for (int token = 0; token < tokens; token++) {
+      for (int row = 0; row < TILE_ROWS; row++) {
+        float sum = 0;
+        for (int i = 0; i < columns; i++) {
+          sum = Math.fma(tile[TILE_ROWS * i + row], x.values[token * x.stride() + i], sum);
+        }
+        out[token * stride + outAt + row] = sum;
+      }
+    }
+  }
+}

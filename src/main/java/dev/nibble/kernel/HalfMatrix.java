@@ -1,0 +1,124 @@
+package dev.nibble.kernel;
+
+import java.lang.foreign.Arena;
+import java.lang.foreign.MemorySegment;
+import java.lang.foreign.ValueLayout;
+import java.util.Arrays;
+
+/** F16 and BF16 weights: a tile holds, for each input in order, 16 shorts; lanes as in {@link Q4Matrix}. */
+public final class HalfMatrix implements TiledMatrix {
+  private final NumericFormat format;
+  private final int rows;
+  private final int columns;
+  private final MemorySegment data;
+
+  private HalfMatrix(NumericFormat format, int rows, int columns, MemorySegment data) {
+    this.format = format;
+    this.rows = rows;
+    this.columns = columns;
+    this.data = data;
+  }
+
+  /** Arranges rows of 16-bit floats as tiles. @throws IllegalArgumentException for a weight that is not finite */
+  static HalfMatrix pack(NumericFormat format, MemorySegment source, int rows, int columns, Arena arena, WorkerPool pool) {
+    int exponent = format == NumericFormat.F16 ? 0x7c00 : 0x7f80;
+    int tiles = TiledMatrix.padded(rows) / TILE_ROWS;
+    MemorySegment target = arena.allocate((long) tiles * columns * 32, 64);
+    pool.run(tiles, 1, (worker, from, to) -> {
+      short[] row = new short[columns];
+      short[] tile = new short[columns * TILE_ROWS];
+      for (int t = from; t < to; t++) {
+        Arrays.fill(tile, (short) 0);
+        for (int r = 0; r < TILE_ROWS && t * TILE_ROWS + r < rows; r++) {
+          long rowNumber = (long) t * TILE_ROWS + r;
+          MemorySegment.copy(source, ValueLayout.JAVA_SHORT_UNALIGNED, 2 * rowNumber * columns, row, 0, columns);
+          for (int i = 0; i < columns; i++) {
+            if ((row[i] & exponent) == exponent) {
+              throw new IllegalArgumentException("the weight of row " + rowNumber + ", column " + i + " is not finite");
+            }
+            tile[TILE_ROWS * i + Q4Matrix.lane(r)] = row[i];
+          }
+        }
+        TiledMatrix.store(tile, target, 2L * t * tile.length);
+      }
+    });
+    return new HalfMatrix(format, rows, columns, target);
+  }
+
+  @Override
+  public int rows() {
+    return rows;
+  }
+
+  @Override
+  public int columns() {
+    return columns;
+  }
+
+  @Override
+  public NumericFormat format() {
+    return format;
+  }
+
+  @Override
+  public long bytes() {
+    return data.byteSize();
+  }
+
+  @Override
+  public boolean integer() {
+    return false;
+  }
+
+  @Override
+  public void row(int row, float[] out, int offset) {
+    float[] tile = tile(row / TILE_ROWS);
+    for (int i = 0; i < columns; i++) {
+      out[offset + i] = tile[TILE_ROWS * i + row % TILE_ROWS];
+    }
+  }
+
+  /** A tile as floats, [input][16], rows in order. */
+  private float[] tile(int number) {
+    short[] halves = new short[columns * TILE_ROWS];
+    MemorySegment.copy(data, ValueLayout.JAVA_SHORT, 2L * number * halves.length, halves, 0, halves.length);
+    float[] tile = new float[halves.length];
+    for (int i = 0; i < columns; i++) {
+      for (int r = 0; r < TILE_ROWS; r++) {
+        short bits = halves[TILE_ROWS * i + Q4Matrix.lane(r)];
+        tile[TILE_ROWS * i + r] = format == NumericFormat.F16 ? Half.toFloat(bits) : Float.intBitsToFloat(bits << 16);
+      }
+    }
+    return tile;
+  }
+
+  @Override
+  public void multiply(Activations x, int tokens, float[] out, int stride, int from, int to, KernelMode mode, KernelScratch scratch) {
+    TiledMatrix.check(this, x, tokens, out, stride, from, to);
+    boolean brain = format == NumericFormat.BF16;
+    for (int tile = from; tile < to; tile++) {
+      long at = 32L * tile * columns;
+      int outAt = tile * TILE_ROWS;
+      switch (mode) {
+        case SCALAR -> FloatMatrix.multiplyScalar(tile(tile), columns, x, tokens, out, stride, outAt);
+        case VECTOR -> {
+          int token = 0;
+          for (; token + 3 < tokens; token += 4) {
+            if (brain) {
+              HalfKernel.multiplyFourBrain(data, at, columns, x.values, token * x.stride(), x.stride(), out, token * stride + outAt, stride);
+            } else {
+              HalfKernel.multiplyFourHalf(data, at, columns, x.values, token * x.stride(), x.stride(), out, token * stride + outAt, stride);
+            }
+          }
+          for (; token < tokens; token++) {
+            if (brain) {
+              HalfKernel.multiplyBrain(data, at, columns, x.values, token * x.stride(), out, token * stride + outAt);
+            } else {
+              HalfKernel.multiplyHalf(data, at, columns, x.values, token * x.stride(), out, token * stride + outAt);
+            }
+          }
+        }
+      }
+    }
+  }
+}

@@ -1,0 +1,158 @@
+package dev.nibble.kernel;
+
+import java.lang.foreign.Arena;
+import java.lang.foreign.MemorySegment;
+import java.lang.foreign.ValueLayout;
+
+/**
+ * INT4 weights (Q4_0). A tile block is 16 rows × 32 inputs in 288 bytes, 4.5 bits a weight: 16 FP16 scales, then 8 vectors of 16 shorts;
+ * short j of a lane holds the unsigned nibbles of inputs 4j … 4j + 3, lowest first. Lane 2i is row i, lane 2i + 1 is row 8 + i. A
+ * weight is scale × (nibble - 8).
+ */
+public final class Q4Matrix implements TiledMatrix {
+  /** Bytes of a tile block. */
+  static final int BLOCK_BYTES = 288;
+  static final int BLOCK_SHORTS = BLOCK_BYTES / 2;
+
+  private final int rows;
+  private final int columns;
+  private final int blocks;
+  private final MemorySegment data;
+
+  private Q4Matrix(int rows, int columns, MemorySegment data) {
+    this.rows = rows;
+    this.columns = columns;
+    this.blocks = columns / Activations.BLOCK;
+    this.data = data;
+  }
+
+  /**
+   * Arranges rows of Q4_0 blocks as tiles.
+   *
+   * @param source rows × columns / 32 blocks of 18 bytes
+   * @throws IllegalArgumentException for a scale that is not finite
+   */
+  static Q4Matrix pack(MemorySegment source, int rows, int columns, Arena arena, WorkerPool pool) {
+    int blocks = columns / Activations.BLOCK;
+    int tiles = TiledMatrix.padded(rows) / TILE_ROWS;
+    MemorySegment target = arena.allocate((long) tiles * blocks * BLOCK_BYTES, 64);
+    Q4Matrix matrix = new Q4Matrix(rows, columns, target);
+    int rowBytes = blocks * NumericFormat.Q4_0.blockBytes();
+    pool.run(tiles, 1, (worker, from, to) -> {
+      byte[] row = new byte[rowBytes];
+      short[] tile = new short[blocks * BLOCK_SHORTS];
+      for (int t = from; t < to; t++) {
+        java.util.Arrays.fill(tile, (short) 0);
+        for (int r = 0; r < TILE_ROWS && t * TILE_ROWS + r < rows; r++) {
+          MemorySegment.copy(source, ValueLayout.JAVA_BYTE, ((long) t * TILE_ROWS + r) * rowBytes, row, 0, rowBytes);
+          packRow(row, blocks, tile, lane(r), (long) t * TILE_ROWS + r);
+        }
+        TiledMatrix.store(tile, target, (long) t * blocks * BLOCK_BYTES);
+      }
+    });
+    return matrix;
+  }
+
+  private static void packRow(byte[] row, int blocks, short[] tile, int lane, long rowNumber) {
+    for (int b = 0; b < blocks; b++) {
+      int from = b * 18;
+      int to = b * BLOCK_SHORTS + lane;
+      tile[to] = Half.finite((short) (row[from] & 0xff | row[from + 1] << 8), rowNumber, b);
+      for (int j = 0; j < 4; j++) {
+        int i = from + 2 + 4 * j;
+        int four = row[i] & 0xff | (row[i + 1] & 0xff) << 8 | (row[i + 2] & 0xff) << 16 | row[i + 3] << 24;
+        // Byte i holds input i in its low half and input 16 + i in its high half.
+        tile[to + 16 * (1 + j)] = gather(four);
+        tile[to + 16 * (5 + j)] = gather(four >>> 4);
+      }
+    }
+  }
+
+  private static short gather(int four) {
+    return (short) (four & 0xf | four >>> 4 & 0xf0 | four >>> 8 & 0xf00 | four >>> 12 & 0xf000);
+  }
+
+  /** The lane that a row of a tile has among 16 shorts. */
+  static int lane(int row) {
+    return row < 8 ? 2 * row : 2 * (row - 8) + 1;
+  }
+
+  @Override
+  public int rows() {
+    return rows;
+  }
+
+  @Override
+  public int columns() {
+    return columns;
+  }
+
+  @Override
+  public NumericFormat format() {
+    return NumericFormat.Q4_0;
+  }
+
+  @Override
+  public long bytes() {
+    return data.byteSize();
+  }
+
+  @Override
+  public boolean integer() {
+    return true;
+  }
+
+  @Override
+  public void row(int row, float[] out, int offset) {
+    short[] tile = new short[blocks * BLOCK_SHORTS];
+    MemorySegment.copy(data, ValueLayout.JAVA_SHORT, (long) (row / TILE_ROWS) * blocks * BLOCK_BYTES, tile, 0, tile.length);
+    int lane = lane(row % TILE_ROWS);
+    for (int i = 0; i < columns; i++) {
+      int block = i / 32 * BLOCK_SHORTS + lane;
+      int nibble = tile[block + 16 * (1 + i % 32 / 4)] >>> 4 * (i % 4) & 15;
+      out[offset + i] = Half.toFloat(tile[block]) * (nibble - 8);
+    }
+  }
+
+  @Override
+  public void multiply(Activations x, int tokens, float[] out, int stride, int from, int to, KernelMode mode, KernelScratch scratch) {
+    TiledMatrix.check(this, x, tokens, out, stride, from, to);
+    long tileBytes = (long) blocks * BLOCK_BYTES;
+    switch (mode) {
+      case SCALAR -> Q4Reference.multiply(data, blocks, x, tokens, out, stride, from, to);
+      case VECTOR -> {
+        int paired = tokens == 1 ? 0 : tokens & -2;
+        if (paired > 0) {
+          multiplyPairs(x, paired, out, stride, from, to, tileBytes, scratch);
+        }
+        if (paired < tokens) {
+          for (int tile = from; tile < to; tile += 2) {
+            // An odd last tile is computed twice rather than by code of its own.
+            int other = Math.min(tile + 1, to - 1);
+            Q4Kernel.multiply(data, tile * tileBytes, other * tileBytes, blocks, x.quants, paired * x.stride(), x.scales, x.sums, paired * blocks,
+                out, paired * stride + tile * TILE_ROWS, paired * stride + other * TILE_ROWS);
+          }
+        }
+      }
+    }
+  }
+
+  private void multiplyPairs(
+      Activations x, int tokens, float[] out, int stride, int from, int to, long tileBytes, KernelScratch scratch) {
+    for (int token = 0; token < tokens; token++) {
+      java.util.Arrays.fill(out, token * stride + from * TILE_ROWS, token * stride + to * TILE_ROWS, 0);
+    }
+    int half = KernelScratch.SLAB_BLOCKS * Activations.BLOCK * TILE_ROWS;
+    for (int block = 0; block < blocks; block += KernelScratch.SLAB_BLOCKS) {
+      int count = Math.min(KernelScratch.SLAB_BLOCKS, blocks - block);
+      for (int token = 0; token < tokens; token += 2) {
+        Q4Kernel.broadcast(x.quants, token * x.stride() + block * Activations.BLOCK, count * Activations.BLOCK, scratch.broadcast, 0);
+        Q4Kernel.broadcast(x.quants, (token + 1) * x.stride() + block * Activations.BLOCK, count * Activations.BLOCK, scratch.broadcast, half);
+        for (int tile = from; tile < to; tile++) {
+          Q4Kernel.accumulate(data, tile * tileBytes + (long) block * BLOCK_BYTES, count, scratch.broadcast, half, x.scales, x.sums,
+              token * blocks + block, (token + 1) * blocks + block, out, token * stride + tile * TILE_ROWS, (token + 1) * stride + tile * TILE_ROWS);
+        }
+      }
+    }
+  }
+}

@@ -1,0 +1,36 @@
+package dev.nibble.kernel;
+
+import java.lang.foreign.MemorySegment;
+import java.lang.foreign.ValueLayout;
+
+/** INT4 × INT8 products, one weight after the other: what {@link Q4Kernel} must agree with bit for bit. */
+final class Q4Reference {
+  private Q4Reference() {}
+
+  static void multiply(MemorySegment data, int blocks, Activations x, int tokens, float[] out, int stride, int from, int to) {
+    short[] tile = new short[blocks * Q4Matrix.BLOCK_SHORTS];
+    for (int t = from; t < to; t++) {
+      MemorySegment.copy(data, ValueLayout.JAVA_SHORT, (long) t * blocks * Q4Matrix.BLOCK_BYTES, tile, 0, tile.length);
+      for (int token = 0; token < tokens; token++) {
+        for (int r = 0; r < TiledMatrix.TILE_ROWS; r++) {
+          out[token * stride + t * TiledMatrix.TILE_ROWS + r] = dot(tile, blocks, Q4Matrix.lane(r), x, token);
+        }
+      }
+    }
+  }
+
+  private static float dot(short[] tile, int blocks, int lane, Activations x, int token) {
+    float sum = 0;
+    for (int b = 0; b < blocks; b++) {
+      int at = b * Q4Matrix.BLOCK_SHORTS + lane;
+      int products = 0;
+      for (int i = 0; i < Activations.BLOCK; i++) {
+        int nibble = tile[at + 16 * (1 + i / 4)] >>> 4 * (i % 4) & 15;
+        products += nibble * x.quants[token * x.stride() + b * Activations.BLOCK + i];
+      }
+      int scaled = products - 8 * x.sums[token * x.blocks + b];
+      sum = Math.fma((float) scaled, Half.toFloat(tile[at]) * x.scales[token * x.blocks + b], sum);
+    }
+    return sum;
+  }
+}
