@@ -1,0 +1,183 @@
+package dev.nibble.kernel;
+
+import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatThrownBy;
+
+import dev.nibble.quant.BlockQuantizer;
+import dev.nibble.quant.UnrepresentableWeightException;
+import java.lang.foreign.Arena;
+import java.lang.foreign.MemorySegment;
+import java.lang.foreign.ValueLayout;
+import java.util.Random;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.EnumSource;
+
+/** Every format and many shapes: the vector kernels agree with the scalar ones bit for bit, and both with the weights' definition. */
+final class TiledMatrixTest {
+  private static final int[] ROWS = {1, 8, 15, 16, 17, 33, 48, 100, 172};
+  private static final int[] COLUMNS = {1, 31, 32, 64, 172, 256, 288, 512, 768};
+  private static final int[] TOKENS = {1, 2, 3, 4, 5, 9};
+
+  private final Random random = new Random(7);
+
+  @ParameterizedTest
+  @EnumSource(NumericFormat.class)
+  void vectorAndScalarKernelsAgreeBitForBitForAnyTokensAndThreads(NumericFormat format) throws Exception {
+    try (Arena arena = Arena.ofShared(); WorkerPool one = new WorkerPool(1); WorkerPool three = new WorkerPool(3)) {
+      for (int rows : ROWS) {
+        for (int columns : COLUMNS) {
+          if (columns % format.blockSize() == 0) {
+            Packed packed = pack(format, rows, columns, arena, three);
+            compare(packed.matrix, one, three);
+          }
+        }
+      }
+    }
+  }
+
+  private void compare(TiledMatrix matrix, WorkerPool one, WorkerPool three) {
+    int stride = TiledMatrix.padded(matrix.rows());
+    Activations x = activations(9, matrix.columns());
+    float[] scalar = new float[9 * stride];
+    new Products(one, KernelMode.SCALAR).multiply(x, 9, matrix, scalar, stride);
+    for (int tokens : TOKENS) {
+      for (WorkerPool pool : new WorkerPool[] {one, three}) {
+        float[] vector = new float[9 * stride];
+        new Products(pool, KernelMode.VECTOR).multiply(x, tokens, matrix, vector, stride);
+        for (int i = 0; i < tokens * stride; i++) {
+          assertThat(Float.floatToRawIntBits(vector[i]))
+              .as("%s %d × %d, %d tokens, output %d", matrix.format(), matrix.rows(), matrix.columns(), tokens, i)
+              .isEqualTo(Float.floatToRawIntBits(scalar[i]));
+        }
+      }
+    }
+  }
+
+  @ParameterizedTest
+  @EnumSource(NumericFormat.class)
+  void rowsComeBackExactlyAsTheFormatDefinesThem(NumericFormat format) throws Exception {
+    try (Arena arena = Arena.ofShared(); WorkerPool pool = new WorkerPool(2)) {
+      for (int rows : ROWS) {
+        Packed packed = pack(format, rows, 512, arena, pool);
+        float[] row = new float[512];
+        for (int r = 0; r < rows; r++) {
+          packed.matrix.row(r, row, 0);
+          for (int i = 0; i < 512; i++) {
+            assertThat(row[i]).as("row %d, column %d of %d", r, i, rows).isEqualTo(packed.weights[r * 512 + i]);
+          }
+        }
+      }
+    }
+  }
+
+  @ParameterizedTest
+  @EnumSource(NumericFormat.class)
+  void productsAreThoseOfTheWeightsAndTheRoundedInputs(NumericFormat format) throws Exception {
+    try (Arena arena = Arena.ofShared(); WorkerPool pool = new WorkerPool(2)) {
+      Packed packed = pack(format, 40, 512, arena, pool);
+      Activations x = activations(2, 512);
+      float[] out = new float[2 * 48];
+      new Products(pool, KernelMode.VECTOR).multiply(x, 2, packed.matrix, out, 48);
+      for (int token = 0; token < 2; token++) {
+        for (int r = 0; r < 40; r++) {
+          double sum = 0;
+          double magnitude = 0;
+          for (int i = 0; i < 512; i++) {
+            int at = token * x.stride() + i;
+            double input = packed.matrix.integer() ? (double) x.quants[at] * x.scales[token * x.blocks + i / 32] : x.values()[at];
+            sum += packed.weights[r * 512 + i] * input;
+            magnitude += Math.abs(packed.weights[r * 512 + i] * input);
+          }
+          assertThat((double) out[token * 48 + r]).isCloseTo(sum, org.assertj.core.data.Offset.offset(1e-5 * magnitude + 1e-9));
+        }
+      }
+    }
+  }
+
+  @Test
+  void largestMagnitudesDoNotOverflow() {
+    try (Arena arena = Arena.ofShared(); WorkerPool pool = new WorkerPool(1)) {
+      for (NumericFormat format : new NumericFormat[] {NumericFormat.Q4_0, NumericFormat.Q8_0}) {
+        for (int fill : new int[] {0x00, 0x7f, 0x80, 0xff}) {
+          byte[] data = new byte[(int) format.bytes(16 * 64)];
+          java.util.Arrays.fill(data, (byte) fill);
+          for (int at = 0; at < data.length; at += format.blockBytes()) {
+            data[at] = 0;
+            data[at + 1] = 0x3c; // 1.0
+          }
+          TiledMatrix matrix = TilePacker.pack(format, nativeCopy(data, arena), 16, 64, arena, pool);
+          for (float sign : new float[] {-1, 1}) {
+            Activations x = new Activations(2, 64);
+            java.util.Arrays.fill(x.values(), sign);
+            x.quantize(0);
+            x.quantize(1);
+            float[] scalar = new float[32];
+            float[] vector = new float[32];
+            new Products(pool, KernelMode.SCALAR).multiply(x, 2, matrix, scalar, 16);
+            new Products(pool, KernelMode.VECTOR).multiply(x, 2, matrix, vector, 16);
+            assertThat(vector).as("%s filled with %x times %s", format, fill, sign).isEqualTo(scalar);
+          }
+        }
+      }
+    }
+  }
+
+  @Test
+  void refusesScalesThatAreNotFinite() {
+    try (Arena arena = Arena.ofShared(); WorkerPool pool = new WorkerPool(2)) {
+      byte[] data = new byte[18 * 40];
+      data[18 * 37 + 1] = 0x7c;
+      assertThatThrownBy(() -> TilePacker.pack(NumericFormat.Q4_0, nativeCopy(data, arena), 40, 32, arena, pool))
+          .isInstanceOf(IllegalArgumentException.class).hasMessage("the scale of row 37, block 0 is not finite");
+    }
+  }
+
+  @Test
+  void roundsInputsToTheNearestStepAndRemembersTheirSums() {
+    Activations x = activations(3, 100);
+    for (int token = 0; token < 3; token++) {
+      for (int block = 0; block < 4; block++) {
+        float scale = x.scales[token * 4 + block];
+        int sum = 0;
+        for (int i = 32 * block; i < Math.min(100, 32 * block + 32); i++) {
+          int at = token * x.stride() + i;
+          assertThat((int) x.quants[at]).isBetween(-127, 127);
+          assertThat(Math.abs(x.quants[at] * scale - x.values()[at])).isLessThanOrEqualTo(0.5001f * scale);
+          sum += x.quants[at];
+        }
+        assertThat(x.sums[token * 4 + block]).isEqualTo(sum);
+      }
+    }
+  }
+
+  private record Packed(TiledMatrix matrix, float[] weights) {}
+
+  private Packed pack(NumericFormat format, int rows, int columns, Arena arena, WorkerPool pool) throws UnrepresentableWeightException {
+    float[] weights = new float[rows * columns];
+    for (int i = 0; i < weights.length; i++) {
+      weights[i] = (float) random.nextGaussian() * 0.1f;
+    }
+    byte[] data = new byte[(int) format.bytes(weights.length)];
+    BlockQuantizer.quantize(format, weights, 0, weights.length, data, 0);
+    BlockQuantizer.dequantize(format, data, 0, weights, 0, weights.length);
+    return new Packed(TilePacker.pack(format, nativeCopy(data, arena), rows, columns, arena, pool), weights);
+  }
+
+  private static MemorySegment nativeCopy(byte[] data, Arena arena) {
+    MemorySegment segment = arena.allocate(data.length, 8);
+    MemorySegment.copy(data, 0, segment, ValueLayout.JAVA_BYTE, 0, data.length);
+    return segment;
+  }
+
+  private Activations activations(int tokens, int columns) {
+    Activations x = new Activations(tokens, columns);
+    for (int token = 0; token < tokens; token++) {
+      for (int i = 0; i < columns; i++) {
+        x.values()[token * x.stride() + i] = (float) random.nextGaussian();
+      }
+      x.quantize(token);
+    }
+    return x;
+  }
+}
