@@ -1,0 +1,61 @@
+package dev.nibble.architecture;
+
+import static com.tngtech.archunit.lang.syntax.ArchRuleDefinition.noClasses;
+import static com.tngtech.archunit.library.dependencies.SlicesRuleDefinition.slices;
+
+import com.tngtech.archunit.core.domain.JavaClasses;
+import com.tngtech.archunit.core.importer.ClassFileImporter;
+import com.tngtech.archunit.core.importer.ImportOption;
+import org.junit.jupiter.api.Test;
+
+/** One direction only: what each package must not know. */
+final class PackageRulesTest {
+  private final JavaClasses classes = new ClassFileImporter().withImportOption(new ImportOption.DoNotIncludeTests()).importPackages("dev.nibble");
+
+  private void forbid(String from, String... to) {
+    noClasses().that().resideInAPackage(from).should().dependOnClassesThat().resideInAnyPackage(to).check(classes);
+  }
+
+  @Test
+  void kernelsKnowNothingAbove() {
+    forbid("dev.nibble.kernel..", "dev.nibble.format..", "dev.nibble.quant..", "dev.nibble.tokenizer..", "dev.nibble.model..",
+        "dev.nibble.engine..", "dev.nibble.serve..", "dev.nibble.v1..");
+  }
+
+  @Test
+  void filesAndQuantisersKnowNoModelsOrRequests() {
+    forbid("dev.nibble.format..", "dev.nibble.quant..", "dev.nibble.model..", "dev.nibble.engine..", "dev.nibble.serve..", "dev.nibble.v1..");
+    forbid("dev.nibble.quant..", "dev.nibble.model..", "dev.nibble.engine..", "dev.nibble.serve..", "dev.nibble.v1..");
+  }
+
+  @Test
+  void tokenizersKnowNoTensors() {
+    forbid("dev.nibble.tokenizer..", "dev.nibble.kernel..", "dev.nibble.quant..", "dev.nibble.model..", "dev.nibble.engine..", "dev.nibble.serve..");
+  }
+
+  @Test
+  void modelsKnowNoRequests() {
+    forbid("dev.nibble.model..", "dev.nibble.engine..", "dev.nibble.serve..", "dev.nibble.v1..");
+  }
+
+  @Test
+  void enginesKnowNoWires() {
+    forbid("dev.nibble.engine..", "dev.nibble.serve..", "dev.nibble.v1..", "io.grpc..", "io.vertx..", "jakarta.ws..");
+  }
+
+  @Test
+  void servingKnowsNoKernels() {
+    forbid("dev.nibble.serve..", "dev.nibble.kernel..");
+  }
+
+  @Test
+  void frameworksStayInServe() {
+    noClasses().that().resideInAPackage("dev.nibble..").and().resideOutsideOfPackages("dev.nibble.serve..", "dev.nibble.v1..", "dev.nibble.cli..")
+        .should().dependOnClassesThat().resideInAnyPackage("io.quarkus..", "jakarta..", "io.grpc..", "io.vertx..", "io.smallrye..").check(classes);
+  }
+
+  @Test
+  void packagesHaveNoCycles() {
+    slices().matching("dev.nibble.(*)..").should().beFreeOfCycles().check(classes);
+  }
+}
