@@ -1,0 +1,44 @@
+package dev.nibble.format.gguf;
+
+import dev.nibble.kernel.NumericFormat;
+import java.lang.foreign.MemorySegment;
+import java.util.List;
+import java.util.Optional;
+
+/**
+ * A tensor of a GGUF file.
+ *
+ * @param name such as "blk.0.attn_q.weight"
+ * @param shape innermost dimension first: a matrix is [columns, rows]
+ * @param type how its weights are stored
+ * @param offset of the data, from the file's beginning
+ * @param data the bytes, read-only, little-endian
+ */
+public record GgufTensor(String name, List<Long> shape, GgufTensorType type, long offset, MemorySegment data) {
+  public GgufTensor {
+    shape = List.copyOf(shape);
+  }
+
+  /** The format to compute in, where Nibble has it. */
+  public Optional<NumericFormat> format() {
+    return NumericFormat.ofGgufType(type.number());
+  }
+
+  /** Weights of a row: the innermost dimension. */
+  public long columns() {
+    return shape.getFirst();
+  }
+
+  /** Product of the outer dimensions; 1 for a vector. */
+  public long rows() {
+    return elements() / columns();
+  }
+
+  public long elements() {
+    return shape.stream().reduce(1L, (a, b) -> a * b);
+  }
+
+  public long bytes() {
+    return data.byteSize();
+  }
+}

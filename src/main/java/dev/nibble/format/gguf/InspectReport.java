@@ -1,0 +1,152 @@
+package dev.nibble.format.gguf;
+
+import com.fasterxml.jackson.databind.node.ArrayNode;
+import com.fasterxml.jackson.databind.node.JsonNodeFactory;
+import com.fasterxml.jackson.databind.node.ObjectNode;
+import dev.nibble.kernel.NumericFormat;
+import java.util.List;
+import java.util.Locale;
+import java.util.Map;
+import java.util.TreeMap;
+import java.util.stream.Collectors;
+
+/** What a GGUF file holds, for people and for programs. */
+public final class InspectReport {
+  private static final int LONGEST_VALUE = 60; // characters of a metadata value shown to people
+
+  private final GgufFile file;
+  private final Map<GgufTensorType, long[]> mix = new TreeMap<>(); // type to tensors, elements, bytes
+
+  public InspectReport(GgufFile file) {
+    this.file = file;
+    for (GgufTensor tensor : file.tensors()) {
+      long[] sums = mix.computeIfAbsent(tensor.type(), type -> new long[3]);
+      sums[0]++;
+      sums[1] += tensor.elements();
+      sums[2] += tensor.bytes();
+    }
+  }
+
+  /** Weights of all tensors. */
+  public long parameters() {
+    return mix.values().stream().mapToLong(sums -> sums[1]).sum();
+  }
+
+  /** Average over all tensors; 0 for a file without. */
+  public double bitsPerWeight() {
+    long parameters = parameters();
+    return parameters == 0 ? 0 : 8.0 * mix.values().stream().mapToLong(sums -> sums[2]).sum() / parameters;
+  }
+
+  private String architecture() {
+    return file.metadata().string("general.architecture").orElse("unknown");
+  }
+
+  private long context() {
+    return file.metadata().integer(architecture() + ".context_length").orElse(0);
+  }
+
+  private int vocabulary() {
+    return file.metadata().strings("tokenizer.ggml.tokens").map(List::size).orElse(0);
+  }
+
+  /** Several lines. */
+  public String toText() {
+    StringBuilder text = new StringBuilder();
+    line(text, "file", file.name() + " (GGUF v" + file.version() + ", " + file.size() + " bytes, alignment " + file.alignment() + ")");
+    line(text, "name", file.metadata().string("general.name").map(InspectReport::printable).orElse("-"));
+    line(text, "architecture", printable(architecture()));
+    line(text, "parameters", String.format(Locale.ROOT, "%,d", parameters()));
+    line(text, "bits per weight", String.format(Locale.ROOT, "%.3f", bitsPerWeight()));
+    line(text, "context", context() == 0 ? "-" : context() + " tokens");
+    line(text, "vocabulary", vocabulary() == 0 ? "-" : vocabulary() + " tokens, " + file.metadata().string("tokenizer.ggml.model").map(InspectReport::printable).orElse("?")
+        + file.metadata().string("tokenizer.ggml.pre").map(pre -> " (" + printable(pre) + ")").orElse(""));
+    text.append("\nquantisation mix\n");
+    mix.forEach((type, sums) -> text.append(String.format(Locale.ROOT, "  %-8s %5d tensors %,16d weights %,16d bytes  %.4f bits per weight%s%n",
+        type, sums[0], sums[1], sums[2], 8.0 * sums[2] / sums[1], computed(type) ? "" : "  (can't be run)")));
+    text.append("\nmetadata\n");
+    for (String key : file.metadata().keys()) {
+      text.append(String.format("  %-42s %s%n", printable(key), show(file.metadata().find(key).orElseThrow())));
+    }
+    text.append("\ntensors\n");
+    for (GgufTensor tensor : file.tensors()) {
+      text.append(String.format("  %-32s %-8s %-20s at %d%n", printable(tensor.name()), tensor.type(),
+          tensor.shape().reversed().stream().map(String::valueOf).collect(Collectors.joining(" × ")), tensor.offset()));
+    }
+    return text.toString();
+  }
+
+  private static boolean computed(GgufTensorType type) {
+    return NumericFormat.ofGgufType(type.number()).isPresent();
+  }
+
+  private static void line(StringBuilder text, String what, String value) {
+    text.append(String.format("%-16s %s%n", what, value));
+  }
+
+  private static String show(GgufValue value) {
+    String text = switch (value) {
+      case GgufValue.Whole whole -> Long.toString(whole.value());
+      case GgufValue.Real real -> real.type() == GgufType.FLOAT32 ? Float.toString((float) real.value()) : Double.toString(real.value());
+      case GgufValue.Bool bool -> Boolean.toString(bool.value());
+      case GgufValue.Text string -> '"' + printable(string.value()) + '"';
+      case GgufValue.Texts texts -> "[" + texts.size() + " strings]";
+      case GgufValue.Array array -> "[" + array.size() + " × " + array.elementType().toString().toLowerCase(Locale.ROOT) + "]";
+    };
+    return text.length() > LONGEST_VALUE ? text.substring(0, LONGEST_VALUE) + "…" : text;
+  }
+
+  /** Strings of a file are strangers' text: control characters must not reach a terminal. */
+  private static String printable(String text) {
+    StringBuilder out = new StringBuilder();
+    text.codePoints().forEach(c -> {
+      if (c == '\n') {
+        out.append("\\n");
+      } else if (Character.isISOControl(c)) {
+        out.append(String.format("\\u%04x", c));
+      } else {
+        out.appendCodePoint(c);
+      }
+    });
+    return out.toString();
+  }
+
+  /** One object: file, version, alignment, bytes, name, architecture, parameters, bits_per_weight, context_length, vocabulary_size, quantization, metadata, tensors. */
+  public ObjectNode toJson() {
+    JsonNodeFactory json = JsonNodeFactory.instance;
+    ObjectNode root = json.objectNode();
+    root.put("file", file.name());
+    root.put("version", file.version());
+    root.put("alignment", file.alignment());
+    root.put("bytes", file.size());
+    file.metadata().string("general.name").ifPresent(name -> root.put("name", name));
+    root.put("architecture", architecture());
+    root.put("parameters", parameters());
+    root.put("bits_per_weight", bitsPerWeight());
+    root.put("context_length", context());
+    root.put("vocabulary_size", vocabulary());
+    ArrayNode quantization = root.putArray("quantization");
+    mix.forEach((type, sums) -> quantization.addObject().put("type", type.toString()).put("tensors", sums[0]).put("weights", sums[1])
+        .put("bytes", sums[2]).put("bits_per_weight", 8.0 * sums[2] / sums[1]).put("runs", computed(type)));
+    ObjectNode metadata = root.putObject("metadata");
+    for (String key : file.metadata().keys()) {
+      switch (file.metadata().find(key).orElseThrow()) {
+        case GgufValue.Whole whole -> metadata.put(key, whole.value());
+        case GgufValue.Real real -> metadata.put(key, real.value());
+        case GgufValue.Bool bool -> metadata.put(key, bool.value());
+        case GgufValue.Text text -> metadata.put(key, text.value());
+        // Arrays are vocabularies: their lengths tell enough.
+        case GgufValue.Array array -> metadata.putObject(key).put("array_of", array.elementType().toString().toLowerCase(Locale.ROOT))
+            .put("size", array.size());
+      }
+    }
+    ArrayNode tensors = root.putArray("tensors");
+    for (GgufTensor tensor : file.tensors()) {
+      ObjectNode node = tensors.addObject().put("name", tensor.name()).put("type", tensor.type().toString());
+      ArrayNode shape = node.putArray("shape");
+      tensor.shape().reversed().forEach(shape::add);
+      node.put("offset", tensor.offset()).put("bytes", tensor.bytes());
+    }
+    return root;
+  }
+}

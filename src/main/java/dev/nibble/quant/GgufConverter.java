@@ -1,0 +1,79 @@
+package dev.nibble.quant;
+
+import dev.nibble.format.gguf.GgufValue;
+import dev.nibble.format.gguf.GgufWriter;
+import dev.nibble.quant.QuantizationReport.Fallback;
+import dev.nibble.quant.QuantizationReport.TensorReport;
+import java.io.IOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.LinkedHashMap;
+import java.util.List;
+import java.util.Map;
+
+/** Writes a model as a GGUF file of architecture llama, with its matrices in a scheme's format. */
+public final class GgufConverter {
+  private GgufConverter() {}
+
+  /** Told of each tensor once it is written. */
+  @FunctionalInterface
+  public interface Progress {
+    void written(int done, int total, TensorReport tensor);
+  }
+
+  /**
+   * Converts a model.
+   *
+   * @param tokenizer the {@code tokenizer.*} metadata to store
+   * @throws InvalidWeightException for a weight that is not finite, or too large for the format
+   * @throws IOException if reading or writing fails, or {@code out} is the source itself
+   */
+  public static QuantizationReport quantize(
+      ModelSource source, Path out, QuantizationScheme scheme, Map<String, GgufValue> tokenizer, Progress progress) throws IOException {
+    if (Files.exists(out) && Files.isSameFile(out, source.weightsFile())) {
+      throw new IOException("the output " + out + " is the source itself");
+    }
+    GgufWriter writer = new GgufWriter();
+    metadata(source, scheme).forEach(writer::metadata);
+    tokenizer.forEach(writer::metadata);
+    List<SourceTensor> tensors = source.tensors();
+    List<TensorReport> reports = new ArrayList<>();
+    List<Fallback> fallbacks = new ArrayList<>();
+    for (SourceTensor tensor : tensors) {
+      TensorQuantizer quantizer = new TensorQuantizer(tensor, scheme);
+      quantizer.fallback().ifPresent(fallbacks::add);
+      long[] shape = tensor.vector() ? new long[] {tensor.columns()} : new long[] {tensor.columns(), tensor.rows()};
+      writer.tensor(tensor.name(), shape, quantizer.format(), channel -> {
+        quantizer.writeTo(channel);
+        reports.add(quantizer.report());
+        progress.written(reports.size(), tensors.size(), reports.getLast());
+      });
+    }
+    writer.write(out);
+    return new QuantizationReport(scheme, reports, fallbacks, Files.size(out));
+  }
+
+  private static Map<String, GgufValue> metadata(ModelSource source, QuantizationScheme scheme) {
+    LlamaShape shape = source.shape();
+    Map<String, GgufValue> metadata = new LinkedHashMap<>();
+    metadata.put("general.architecture", GgufValue.text("llama"));
+    metadata.put("general.name", GgufValue.text(source.name()));
+    metadata.put("general.file_type", GgufValue.uint32(scheme.fileType()));
+    metadata.put("llama.block_count", GgufValue.uint32(shape.blockCount()));
+    metadata.put("llama.context_length", GgufValue.uint32(shape.contextLength()));
+    metadata.put("llama.embedding_length", GgufValue.uint32(shape.embeddingLength()));
+    metadata.put("llama.feed_forward_length", GgufValue.uint32(shape.feedForwardLength()));
+    metadata.put("llama.attention.head_count", GgufValue.uint32(shape.headCount()));
+    metadata.put("llama.attention.head_count_kv", GgufValue.uint32(shape.keyValueHeadCount()));
+    metadata.put("llama.attention.layer_norm_rms_epsilon", GgufValue.float32(shape.normEpsilon()));
+    metadata.put("llama.rope.dimension_count", GgufValue.uint32(shape.headLength()));
+    if (shape.queryLength() != shape.embeddingLength()) {
+      metadata.put("llama.attention.key_length", GgufValue.uint32(shape.headLength()));
+      metadata.put("llama.attention.value_length", GgufValue.uint32(shape.headLength()));
+    }
+    metadata.put("llama.rope.freq_base", GgufValue.float32(shape.ropeBase()));
+    metadata.put("llama.vocab_size", GgufValue.uint32(shape.vocabularySize()));
+    return metadata;
+  }
+}
