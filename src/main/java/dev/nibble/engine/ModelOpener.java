@@ -1,0 +1,81 @@
+package dev.nibble.engine;
+
+import dev.nibble.format.gguf.GgufFile;
+import dev.nibble.format.gguf.GgufKeyException;
+import dev.nibble.format.gguf.InspectReport;
+import dev.nibble.model.InvalidModelException;
+import dev.nibble.model.LlamaLoader;
+import dev.nibble.model.kvcache.KvCacheFormat;
+import dev.nibble.tokenizer.GgufVocabulary;
+import dev.nibble.tokenizer.Tokenizer;
+import dev.nibble.tokenizer.VocabularyTokenizer;
+import java.io.IOException;
+import java.io.InputStream;
+import java.lang.foreign.Arena;
+import java.lang.foreign.MemorySegment;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.time.Instant;
+import java.util.Optional;
+import java.util.OptionalInt;
+import java.util.logging.Logger;
+
+/** Opens a model and its tokenizer, from a GGUF file or from the executable itself. */
+public final class ModelOpener {
+  /** Name of the model that is part of the executable. */
+  public static final String EMBEDDED = "nibble-home";
+
+  private static final Logger LOG = Logger.getLogger(ModelOpener.class.getName());
+  private static final String RESOURCE = "/models/" + EMBEDDED + ".gguf";
+  private static final long EMBEDDED_CREATED = 1795478400L; // 2026-11-24, when it was quantised
+
+  private ModelOpener() {}
+
+  /** A model, its tokenizer, and what is told of it. */
+  public record Opened(ModelInfo info, LlamaLoader.Loaded loaded, Tokenizer tokenizer) {}
+
+  /**
+   * Opens a model.
+   *
+   * @param path a GGUF file; empty for the embedded model
+   * @param name for requests; empty for the file's name without its ending
+   * @param threads that compute; empty for one a processor
+   * @throws IOException if the file is missing, damaged, or holds a model of another kind: the message says which
+   */
+  public static Opened open(Optional<Path> path, Optional<String> name, OptionalInt threads, KvCacheFormat cache, LlamaLoader.Progress progress)
+      throws IOException {
+    try {
+      GgufFile file = path.isPresent() ? GgufFile.open(path.get()) : embedded();
+      int count = threads.orElse(Runtime.getRuntime().availableProcessors());
+      Tokenizer tokenizer = new VocabularyTokenizer(GgufVocabulary.read(file.metadata()));
+      LlamaLoader.Loaded loaded = LlamaLoader.load(file, count, cache, progress);
+      if (!loaded.kernels().reason().isEmpty()) {
+        LOG.warning("Matrix products run without vectors, many times slower: " + loaded.kernels().reason());
+      }
+      InspectReport report = new InspectReport(file);
+      long created = path.isPresent() ? Files.getLastModifiedTime(path.get()).toInstant().getEpochSecond() : EMBEDDED_CREATED;
+      ModelInfo info = new ModelInfo(name.orElse(path.map(ModelOpener::nameOf).orElse(EMBEDDED)), file.metadata().requireString("general.architecture"),
+          report.parameters(), loaded.model().contextLength(), tokenizer.vocabularySize(), report.bitsPerWeight(), Math.min(created, Instant.now().getEpochSecond()));
+      return new Opened(info, loaded, tokenizer);
+    } catch (GgufKeyException e) {
+      throw new InvalidModelException("the model can't be run: " + e.getMessage());
+    }
+  }
+
+  private static String nameOf(Path path) {
+    String file = path.getFileName().toString();
+    return file.endsWith(".gguf") ? file.substring(0, file.length() - 5) : file;
+  }
+
+  private static GgufFile embedded() throws IOException {
+    try (InputStream in = ModelOpener.class.getResourceAsStream(RESOURCE)) {
+      if (in == null) {
+        throw new IOException("this build has no embedded model; name a file with --model");
+      }
+      byte[] bytes = in.readAllBytes();
+      MemorySegment memory = Arena.global().allocate(bytes.length, 64);
+      MemorySegment.copy(MemorySegment.ofArray(bytes), 0, memory, 0, bytes.length);
+      return GgufFile.of(memory, EMBEDDED);
+    }
+  }
+}

@@ -1,0 +1,12 @@
+package dev.nibble.model;
+
+import java.io.IOException;
+
+/** A model that can't be run; the message names the file and what is wrong. */
+public final class InvalidModelException extends IOException {
+  private static final long serialVersionUID = 1L;
+
+  public InvalidModelException(String message) {
+    super(message);
+  }
+}
