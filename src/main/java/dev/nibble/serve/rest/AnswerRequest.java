@@ -1,0 +1,39 @@
+package dev.nibble.serve.rest;
+
+import dev.nibble.engine.SamplingParameters;
+import java.util.List;
+import java.util.Map;
+import java.util.OptionalInt;
+
+/**
+ * A request for an answer, whichever endpoint it came to.
+ *
+ * @param model name of the model; empty for the default one
+ * @param maxTokens most tokens of the answer; empty where the request does not say
+ * @param logProbabilities as the engine takes it: alternatives to report for each token, 0 for the chosen one alone, -1 for nothing
+ * @param stream whether to send the answer piece by piece
+ * @param includeUsage whether a last piece reports usage
+ * @param echo whether the prompt's text goes before the answer
+ * @param ignoreEndOfGeneration whether to go on after the model's end token
+ * @param fieldNames the endpoint's names of fields that the engine calls otherwise
+ * @param ignoredFields fields of the request that have no effect
+ */
+record AnswerRequest(
+    String model,
+    Prompt prompt,
+    OptionalInt maxTokens,
+    SamplingParameters sampling,
+    List<String> stop,
+    int logProbabilities,
+    boolean stream,
+    boolean includeUsage,
+    boolean echo,
+    boolean ignoreEndOfGeneration,
+    Map<String, String> fieldNames,
+    List<String> ignoredFields) {
+  AnswerRequest {
+    stop = List.copyOf(stop);
+    fieldNames = Map.copyOf(fieldNames);
+    ignoredFields = List.copyOf(ignoredFields);
+  }
+}

@@ -1,0 +1,68 @@
+package dev.nibble.serve.rest;
+
+import com.fasterxml.jackson.databind.node.JsonNodeFactory;
+import com.fasterxml.jackson.databind.node.ObjectNode;
+import dev.nibble.engine.EngineError;
+import dev.nibble.engine.EngineException;
+import dev.nibble.serve.ErrorTable;
+import java.util.Map;
+import java.util.Optional;
+
+/**
+ * An error as OpenAI's API tells it: {@code {"error":{"message":…,"type":…,"param":…,"code":…}}}.
+ *
+ * @param status HTTP status
+ * @param type kind of error, OpenAI's word
+ * @param message what is wrong and what to do, for the request's sender
+ * @param parameter the field that is wrong; empty where no single one is
+ * @param code the error's name for programs
+ * @param headers HTTP headers that go with it
+ */
+record ApiError(
+    int status, String type, String message, Optional<String> parameter, Optional<String> code, Map<String, String> headers) {
+  private static final String INVALID = "invalid_request_error";
+
+  ApiError {
+    headers = Map.copyOf(headers);
+  }
+
+  /** A request refused before an engine saw it, for another reason than a field of its body. */
+  static ApiError refused(int status, String code, String message, Map<String, String> headers) {
+    return new ApiError(status, INVALID, message, Optional.empty(), Optional.of(code), headers);
+  }
+
+  /** An engine's error. {@code fieldNames} translates the engine's names of fields into those of the endpoint. */
+  static ApiError of(EngineException failure, Map<String, String> fieldNames) {
+    ErrorTable.Entry entry = ErrorTable.of(failure.error());
+    String field = failure.metadata().get("field");
+    Optional<String> parameter =
+        switch (failure.error()) {
+          case INVALID_REQUEST -> Optional.ofNullable(field).map(name -> fieldNames.getOrDefault(name, name));
+          case MODEL_NOT_FOUND -> Optional.of("model");
+          case CONTEXT_LENGTH_EXCEEDED -> Optional.of(fieldNames.getOrDefault("prompt", "prompt"));
+          case QUEUE_FULL, MODEL_LOADING, SHUTTING_DOWN, DEADLINE_EXCEEDED, CANCELLED, INTERNAL -> Optional.empty();
+        };
+    Map<String, String> headers =
+        switch (entry.httpStatus()) {
+          case 429, 503 -> Map.of("Retry-After", failure.metadata().getOrDefault("retry_after_seconds", "1"));
+          default -> Map.of();
+        };
+    return new ApiError(entry.httpStatus(), entry.openAiType(), failure.getMessage(), parameter, entry.openAiCode(), headers);
+  }
+
+  /** A defect of ours; what it was is for the log alone, where the request's id finds it. */
+  static ApiError internal(String requestId) {
+    String message = "The request could not be answered because of a defect in the service (request " + requestId + ").";
+    return of(new EngineException(EngineError.INTERNAL, message, Map.of()), Map.of());
+  }
+
+  ObjectNode toJson() {
+    ObjectNode body = JsonNodeFactory.instance.objectNode();
+    body.putObject("error")
+        .put("message", message)
+        .put("type", type)
+        .put("param", parameter.orElse(null))
+        .put("code", code.orElse(null));
+    return body;
+  }
+}

@@ -1,0 +1,136 @@
+package dev.nibble.serve.rest;
+
+import com.fasterxml.jackson.databind.node.ObjectNode;
+import io.vertx.core.Context;
+import io.vertx.core.Future;
+import io.vertx.core.buffer.Buffer;
+import io.vertx.core.http.HttpServerResponse;
+import io.vertx.ext.web.RoutingContext;
+import java.util.Map;
+import java.util.concurrent.CompletableFuture;
+import java.util.concurrent.ExecutionException;
+import java.util.function.Supplier;
+
+/**
+ * The response of one request, written by a thread that may wait. Everything that touches the connection runs on its event loop;
+ * the writer waits until each piece is on the wire, so that a slow client slows its writer and not the service's memory.
+ */
+final class Exchange {
+  private final RoutingContext routing;
+  private final HttpServerResponse response;
+  private final Context eventLoop;
+  private final String requestId;
+  private volatile boolean gone;
+
+  /** To be called on the request's event loop. */
+  Exchange(RoutingContext routing, String requestId) {
+    this.routing = routing;
+    this.requestId = requestId;
+    response = routing.response();
+    eventLoop = routing.vertx().getOrCreateContext();
+    response.putHeader("X-Request-Id", requestId);
+  }
+
+  String requestId() {
+    return requestId;
+  }
+
+  /** Runs an action, on the event loop, when the client goes away before the response is complete. On the event loop. */
+  void onGone(Runnable action) {
+    routing.addEndHandler(end -> {
+      if (end.failed()) {
+        gone = true;
+        action.run();
+      }
+    });
+  }
+
+  /** Whether the client went away before the response was complete. */
+  boolean gone() {
+    return gone;
+  }
+
+  /** Adds a header, before anything is sent. */
+  void header(String name, String value) {
+    response.putHeader(name, value);
+  }
+
+  /** Sends an error as the whole response; for the event loop. */
+  void sendNow(ApiError error) {
+    end(error.status(), error.headers(), Json.write(error.toJson()));
+  }
+
+  /** Sends a JSON value as the whole response; for the event loop. */
+  void sendNow(ObjectNode body) {
+    end(200, Map.of(), Json.write(body));
+  }
+
+  /** Sends an error as the whole response. */
+  void send(ApiError error) throws InterruptedException {
+    String text = Json.write(error.toJson());
+    await(() -> end(error.status(), error.headers(), text));
+  }
+
+  /** Sends a JSON value as the whole response. */
+  void send(ObjectNode body) throws InterruptedException {
+    String text = Json.write(body);
+    await(() -> end(200, Map.of(), text));
+  }
+
+  private Future<Void> end(int status, Map<String, String> headers, String text) {
+    response.setStatusCode(status).putHeader("Content-Type", "application/json");
+    headers.forEach(response::putHeader);
+    return response.end(Buffer.buffer(text));
+  }
+
+  /** Begins a stream of server-sent events; its head leaves with the first one. */
+  void beginEvents() {
+    response.setChunked(true)
+        .putHeader("Content-Type", "text/event-stream; charset=utf-8")
+        .putHeader("Cache-Control", "no-cache")
+        // Asks reverse proxies not to collect pieces.
+        .putHeader("X-Accel-Buffering", "no");
+  }
+
+  /** Sends an event and waits until it is on the wire; false if the client is gone. */
+  boolean event(ObjectNode data) throws InterruptedException {
+    Buffer event = Buffer.buffer("data: " + Json.write(data) + "\n\n");
+    return await(() -> response.write(event));
+  }
+
+  /** Sends what OpenAI's clients take for the end of a stream, and ends it. */
+  void endEvents() throws InterruptedException {
+    await(() -> response.end(Buffer.buffer("data: [DONE]\n\n")));
+  }
+
+  /** Ends a stream with an error in place of the end that clients wait for. */
+  void endEvents(ApiError error) throws InterruptedException {
+    Buffer event = Buffer.buffer("data: " + Json.write(error.toJson()) + "\n\n");
+    await(() -> response.end(event));
+  }
+
+  private boolean await(Supplier<Future<Void>> operation) throws InterruptedException {
+    CompletableFuture<Void> done = new CompletableFuture<>();
+    eventLoop.runOnContext(ignored -> {
+      if (response.closed() || response.ended()) {
+        done.completeExceptionally(new IllegalStateException("the connection is closed"));
+        return;
+      }
+      operation.get().onComplete(result -> {
+        if (result.succeeded()) {
+          done.complete(null);
+        } else {
+          done.completeExceptionally(result.cause());
+        }
+      });
+    });
+    try {
+      done.get();
+      return true;
+    } catch (ExecutionException failure) {
+      // Writing fails for one reason: nobody is there to read.
+      gone = true;
+      return false;
+    }
+  }
+}

@@ -1,0 +1,149 @@
+package dev.nibble.serve.rest;
+
+import com.fasterxml.jackson.databind.JsonNode;
+import com.fasterxml.jackson.databind.node.ObjectNode;
+import dev.nibble.engine.EngineException;
+import java.util.ArrayList;
+import java.util.HashSet;
+import java.util.List;
+import java.util.Optional;
+import java.util.OptionalDouble;
+import java.util.OptionalInt;
+import java.util.OptionalLong;
+import java.util.Set;
+
+/**
+ * The fields of a JSON object, taken one by one with the type they must have. Null counts as absent, as clients send it for what
+ * was not set. All methods throw {@link EngineException} INVALID_REQUEST, whose field is the path of the one that is wrong.
+ */
+final class Fields {
+  private final ObjectNode object;
+  private final String path; // "" for the body itself, otherwise with a dot at its end
+  private final Set<String> taken = new HashSet<>();
+
+  private Fields(ObjectNode object, String path) {
+    this.object = object;
+    this.path = path;
+  }
+
+  static Fields ofBody(ObjectNode body) {
+    return new Fields(body, "");
+  }
+
+  /** The fields of a value at {@code path}, which must be an object. */
+  static Fields of(JsonNode value, String path) {
+    if (value instanceof ObjectNode object) {
+      return new Fields(object, path + ".");
+    }
+    throw wrongType(path, value, "an object");
+  }
+
+  /** The full path of a field. */
+  String pathOf(String name) {
+    return path + name;
+  }
+
+  /** A field of any type; empty if absent or null. */
+  Optional<JsonNode> any(String name) {
+    taken.add(name);
+    return Optional.ofNullable(object.get(name)).filter(value -> !value.isNull());
+  }
+
+  Optional<String> string(String name) {
+    return any(name).map(value -> string(value, pathOf(name)));
+  }
+
+  /** A value at {@code path}, which must be a string. */
+  static String string(JsonNode value, String path) {
+    if (!value.isTextual()) {
+      throw wrongType(path, value, "a string");
+    }
+    return value.textValue();
+  }
+
+  boolean flag(String name) {
+    return any(name).map(value -> {
+      if (!value.isBoolean()) {
+        throw wrongType(pathOf(name), value, "true or false");
+      }
+      return value.booleanValue();
+    }).orElse(false);
+  }
+
+  OptionalInt integer(String name) {
+    Optional<JsonNode> value = any(name);
+    return value.isEmpty() ? OptionalInt.empty() : OptionalInt.of(integer(value.get(), pathOf(name)));
+  }
+
+  /** A value at {@code path}, which must be an integer of 32 bits. */
+  static int integer(JsonNode value, String path) {
+    if (!value.isIntegralNumber()) {
+      throw wrongType(path, value, "an integer");
+    }
+    if (!value.canConvertToInt()) {
+      throw EngineException.invalid(path, path + " is too large or too small for an integer of 32 bits.");
+    }
+    return value.intValue();
+  }
+
+  OptionalLong longInteger(String name) {
+    Optional<JsonNode> found = any(name);
+    if (found.isEmpty()) {
+      return OptionalLong.empty();
+    }
+    JsonNode value = found.get();
+    if (!value.isIntegralNumber()) {
+      throw wrongType(pathOf(name), value, "an integer");
+    }
+    if (!value.canConvertToLong()) {
+      throw EngineException.invalid(pathOf(name), pathOf(name) + " is too large or too small for an integer of 64 bits.");
+    }
+    return OptionalLong.of(value.longValue());
+  }
+
+  float number(String name, float absent) {
+    OptionalDouble value = any(name).map(node -> OptionalDouble.of(number(node, pathOf(name)))).orElse(OptionalDouble.empty());
+    return value.isEmpty() ? absent : (float) value.getAsDouble();
+  }
+
+  /** A value at {@code path}, which must be a number. */
+  static double number(JsonNode value, String path) {
+    if (!value.isNumber()) {
+      throw wrongType(path, value, "a number");
+    }
+    return value.doubleValue();
+  }
+
+  /** Fields to disregard silently. */
+  void disregard(Set<String> names) {
+    taken.addAll(names);
+  }
+
+  /** Names of fields that nobody took, with their paths, in the body's order. */
+  List<String> untaken() {
+    List<String> names = new ArrayList<>();
+    object.fieldNames().forEachRemaining(name -> {
+      if (!taken.contains(name)) {
+        names.add(pathOf(name));
+      }
+    });
+    return names;
+  }
+
+  static EngineException wrongType(String path, JsonNode value, String wanted) {
+    return EngineException.invalid(path, path + " must be " + wanted + ", but is " + describe(value) + ".");
+  }
+
+  /** What kind of value this is, with its article. */
+  static String describe(JsonNode value) {
+    return switch (value.getNodeType()) {
+      case ARRAY -> "an array";
+      case BOOLEAN -> "a boolean";
+      case NULL -> "null";
+      case NUMBER -> value.isIntegralNumber() ? "an integer" : "a fractional number";
+      case OBJECT, POJO -> "an object";
+      case STRING, BINARY -> "a string";
+      case MISSING -> "nothing";
+    };
+  }
+}

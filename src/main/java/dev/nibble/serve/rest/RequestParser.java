@@ -1,0 +1,291 @@
+package dev.nibble.serve.rest;
+
+import com.fasterxml.jackson.databind.JsonNode;
+import com.fasterxml.jackson.databind.node.ObjectNode;
+import dev.nibble.engine.EngineException;
+import dev.nibble.engine.SamplingParameters;
+import dev.nibble.serve.RequestDefaults;
+import dev.nibble.tokenizer.ChatMessage;
+import java.util.ArrayList;
+import java.util.HashMap;
+import java.util.List;
+import java.util.Map;
+import java.util.Optional;
+import java.util.OptionalInt;
+import java.util.Set;
+
+/**
+ * Reads the bodies of {@code /v1/chat/completions} and {@code /v1/completions}. A field that would change the answer's meaning and
+ * isn't supported is refused; one that is unknown is reported as ignored.
+ *
+ * <p>All methods throw {@link EngineException} INVALID_REQUEST naming the field.
+ */
+final class RequestParser {
+  /** Fields that only label requests, or save their sender's time or money: no answer differs by them. */
+  private static final Set<String> WITHOUT_MEANING =
+      Set.of(
+          "user", "metadata", "store", "service_tier", "safety_identifier", "prompt_cache_key", "prompt_cache_retention", "prediction",
+          "parallel_tool_calls");
+
+  private static final int MOST_ALTERNATIVES = 20;
+
+  private RequestParser() {}
+
+  static AnswerRequest chat(ObjectNode body) {
+    Fields fields = Fields.ofBody(body);
+    refuseTools(fields);
+    refuseOtherFormats(fields);
+    List<String> ignored = new ArrayList<>();
+    Prompt prompt = new Prompt.Conversation(messages(fields, ignored));
+    OptionalInt maxTokens = atLeastOne(fields, "max_tokens");
+    OptionalInt maxCompletionTokens = atLeastOne(fields, "max_completion_tokens");
+    Map<String, String> names = new HashMap<>(Map.of("prompt", "messages", "logprobs", "top_logprobs"));
+    if (maxCompletionTokens.isPresent()) {
+      names.put("max_tokens", "max_completion_tokens");
+    }
+    int logProbabilities = -1;
+    boolean measures = fields.flag("logprobs");
+    OptionalInt alternatives = alternatives(fields, "top_logprobs");
+    if (measures) {
+      logProbabilities = alternatives.orElse(0);
+    } else if (alternatives.isPresent() && alternatives.getAsInt() > 0) {
+      throw EngineException.invalid("top_logprobs", "top_logprobs needs logprobs to be true.");
+    }
+    return finish(fields, prompt, maxCompletionTokens.isPresent() ? maxCompletionTokens : maxTokens, logProbabilities, false, names, ignored);
+  }
+
+  static AnswerRequest completion(ObjectNode body) {
+    Fields fields = Fields.ofBody(body);
+    refuseTools(fields);
+    refuseOtherFormats(fields);
+    if (fields.string("suffix").filter(suffix -> !suffix.isEmpty()).isPresent()) {
+      throw EngineException.invalid("suffix", "suffix is not supported: text is only continued at its end. Leave it out.");
+    }
+    onlyOne(fields, "best_of");
+    Prompt prompt = prompt(fields);
+    boolean echo = fields.flag("echo");
+    OptionalInt alternatives = alternatives(fields, "logprobs");
+    if (echo && alternatives.isPresent()) {
+      throw EngineException.invalid("echo", "echo is not supported together with logprobs: the prompt's tokens are not measured. Leave one out.");
+    }
+    OptionalInt maxTokens = atLeastOne(fields, "max_tokens");
+    return finish(fields, prompt, maxTokens, alternatives.orElse(-1), echo, Map.of(), new ArrayList<>());
+  }
+
+  /** Takes the fields that both endpoints have. */
+  private static AnswerRequest finish(
+      Fields fields, Prompt prompt, OptionalInt maxTokens, int logProbabilities, boolean echo, Map<String, String> names, List<String> ignored) {
+    onlyOne(fields, "n");
+    boolean stream = fields.flag("stream");
+    boolean includeUsage = includeUsage(fields, stream, ignored);
+    String model = fields.string("model").orElse("");
+    SamplingParameters sampling = sampling(fields);
+    List<String> stop = stop(fields);
+    boolean ignoreEndOfGeneration = fields.flag("ignore_eos");
+    fields.disregard(WITHOUT_MEANING);
+    ignored.addAll(fields.untaken());
+    return new AnswerRequest(
+        model, prompt, maxTokens, sampling, stop, logProbabilities, stream, includeUsage, echo, ignoreEndOfGeneration, names, ignored);
+  }
+
+  // ---- what can't be done
+
+  private static void refuseTools(Fields fields) {
+    for (String name : List.of("tools", "functions")) {
+      fields.any(name).filter(value -> !value.isArray() || !value.isEmpty()).ifPresent(value -> {
+        throw EngineException.invalid(name, name + " is not supported: the model can't call tools. Leave it out, or describe the wanted answer in a message.");
+      });
+    }
+    for (String name : List.of("tool_choice", "function_call")) {
+      fields.any(name).filter(value -> !value.isTextual() || !Set.of("none", "auto").contains(value.textValue())).ifPresent(value -> {
+        throw EngineException.invalid(name, name + " is not supported: the model can't call tools. Leave it out.");
+      });
+    }
+  }
+
+  private static void refuseOtherFormats(Fields fields) {
+    fields.any("response_format").ifPresent(value -> {
+      Optional<String> type = Fields.of(value, "response_format").string("type");
+      if (type.isEmpty() || !type.get().equals("text")) {
+        throw EngineException.invalid("response_format", "response_format is only supported as {\"type\":\"text\"}. Leave it out.");
+      }
+    });
+    fields.any("audio").ifPresent(value -> {
+      throw EngineException.invalid("audio", "audio is not supported: answers are text. Leave it out.");
+    });
+    fields.any("modalities").ifPresent(value -> {
+      if (!value.isArray() || value.size() != 1 || !"text".equals(value.get(0).textValue())) {
+        throw EngineException.invalid("modalities", "modalities is only supported as [\"text\"]. Leave it out.");
+      }
+    });
+    fields.any("web_search_options").ifPresent(value -> {
+      throw EngineException.invalid("web_search_options", "web_search_options is not supported: the model works offline. Leave it out.");
+    });
+  }
+
+  private static void onlyOne(Fields fields, String name) {
+    OptionalInt count = fields.integer(name);
+    if (count.isPresent() && count.getAsInt() != 1) {
+      throw EngineException.invalid(name, name + " is " + count.getAsInt() + "; allowed: 1. For more answers send more requests, with different seeds.");
+    }
+  }
+
+  // ---- prompts
+
+  private static List<ChatMessage> messages(Fields fields, List<String> ignored) {
+    JsonNode list = fields.any("messages").orElseThrow(() -> EngineException.invalid("messages", "messages is missing; an array of messages is needed."));
+    if (!list.isArray()) {
+      throw Fields.wrongType("messages", list, "an array");
+    }
+    List<ChatMessage> messages = new ArrayList<>(list.size());
+    for (int i = 0; i < list.size(); i++) {
+      Fields message = Fields.of(list.get(i), "messages[" + i + "]");
+      for (String name : List.of("tool_calls", "function_call", "tool_call_id", "audio")) {
+        message.any(name).filter(value -> !value.isArray() || !value.isEmpty()).ifPresent(value -> {
+          throw EngineException.invalid(message.pathOf(name), message.pathOf(name) + " is not supported: messages are text. Leave it out.");
+        });
+      }
+      // OpenAI's newer name for the same thing; the rest is checked where prompts are built.
+      String role = message.string("role").map(name -> name.equals("developer") ? "system" : name).orElse(null);
+      String content = message.any("content").map(value -> content(value, message.pathOf("content"))).orElse(null);
+      messages.add(new ChatMessage(role, content));
+      message.disregard(Set.of("refusal", "annotations"));
+      ignored.addAll(message.untaken());
+    }
+    return messages;
+  }
+
+  /** A message's content: a string, or text parts, which are put together as they are. */
+  private static String content(JsonNode value, String path) {
+    if (value.isTextual()) {
+      return value.textValue();
+    }
+    if (!value.isArray()) {
+      throw Fields.wrongType(path, value, "a string or an array of parts");
+    }
+    StringBuilder text = new StringBuilder();
+    for (int j = 0; j < value.size(); j++) {
+      Fields part = Fields.of(value.get(j), path + "[" + j + "]");
+      String type = part.string("type").orElse("missing");
+      if (!type.equals("text")) {
+        String field = part.pathOf("type");
+        throw EngineException.invalid(field, field + " is " + type + "; allowed: text. The model understands nothing but text.");
+      }
+      String field = part.pathOf("text");
+      text.append(part.string("text").orElseThrow(() -> EngineException.invalid(field, field + " is missing.")));
+    }
+    return text.toString();
+  }
+
+  private static Prompt prompt(Fields fields) {
+    JsonNode value = fields.any("prompt").orElseThrow(() -> EngineException.invalid("prompt", "prompt is missing; a string or an array of token ids is needed."));
+    if (value.isTextual()) {
+      return new Prompt.Text(value.textValue());
+    }
+    if (!value.isArray()) {
+      throw Fields.wrongType("prompt", value, "a string or an array of token ids");
+    }
+    if (!value.isEmpty() && (value.get(0).isTextual() || value.get(0).isArray())) {
+      if (value.size() > 1) {
+        throw EngineException.invalid("prompt", "prompt has " + value.size() + " elements; allowed: one prompt a request. Send a request for each.");
+      }
+      return value.get(0).isTextual() ? new Prompt.Text(value.get(0).textValue()) : new Prompt.Tokens(ids(value.get(0), "prompt[0]"));
+    }
+    return new Prompt.Tokens(ids(value, "prompt"));
+  }
+
+  private static int[] ids(JsonNode array, String path) {
+    int[] ids = new int[array.size()];
+    for (int i = 0; i < ids.length; i++) {
+      ids[i] = Fields.integer(array.get(i), path + "[" + i + "]");
+    }
+    return ids;
+  }
+
+  // ---- how to answer
+
+  /** 0 is refused here: to the engine it would mean as many as the context leaves. */
+  private static OptionalInt atLeastOne(Fields fields, String name) {
+    OptionalInt value = fields.integer(name);
+    if (value.isPresent() && value.getAsInt() < 1) {
+      throw EngineException.invalid(name, name + " is " + value.getAsInt() + "; allowed: 1 or more.");
+    }
+    return value;
+  }
+
+  private static OptionalInt alternatives(Fields fields, String name) {
+    OptionalInt value = fields.integer(name);
+    if (value.isPresent() && (value.getAsInt() < 0 || value.getAsInt() > MOST_ALTERNATIVES)) {
+      throw EngineException.invalid(name, name + " is " + value.getAsInt() + "; allowed: 0 to " + MOST_ALTERNATIVES + ".");
+    }
+    return value;
+  }
+
+  private static boolean includeUsage(Fields fields, boolean stream, List<String> ignored) {
+    Optional<JsonNode> value = fields.any("stream_options");
+    if (value.isEmpty()) {
+      return false;
+    }
+    if (!stream) {
+      throw EngineException.invalid("stream_options", "stream_options is only allowed where stream is true.");
+    }
+    Fields options = Fields.of(value.get(), "stream_options");
+    boolean includeUsage = options.flag("include_usage");
+    options.disregard(Set.of("include_obfuscation"));
+    ignored.addAll(options.untaken());
+    return includeUsage;
+  }
+
+  private static List<String> stop(Fields fields) {
+    Optional<JsonNode> value = fields.any("stop");
+    if (value.isEmpty()) {
+      return List.of();
+    }
+    if (value.get().isTextual()) {
+      return List.of(value.get().textValue());
+    }
+    if (!value.get().isArray()) {
+      throw Fields.wrongType("stop", value.get(), "a string or an array of strings");
+    }
+    List<String> stop = new ArrayList<>();
+    for (int i = 0; i < value.get().size(); i++) {
+      stop.add(Fields.string(value.get().get(i), "stop[" + i + "]"));
+    }
+    return stop;
+  }
+
+  private static SamplingParameters sampling(Fields fields) {
+    return new SamplingParameters(
+        fields.number("temperature", RequestDefaults.TEMPERATURE),
+        fields.integer("top_k").orElse(RequestDefaults.TOP_K),
+        fields.number("top_p", RequestDefaults.TOP_P),
+        fields.number("min_p", RequestDefaults.MIN_P),
+        fields.number("repetition_penalty", RequestDefaults.REPETITION_PENALTY),
+        fields.number("presence_penalty", RequestDefaults.PRESENCE_PENALTY),
+        fields.number("frequency_penalty", RequestDefaults.FREQUENCY_PENALTY),
+        logitBias(fields),
+        fields.longInteger("seed").orElseGet(RequestDefaults::seed));
+  }
+
+  private static Map<Integer, Float> logitBias(Fields fields) {
+    Map<Integer, Float> biases = new HashMap<>();
+    fields.any("logit_bias").ifPresent(value -> {
+      if (!value.isObject()) {
+        throw Fields.wrongType("logit_bias", value, "an object");
+      }
+      value.properties().forEach(entry -> {
+        int id;
+        try {
+          id = Integer.parseInt(entry.getKey());
+        } catch (NumberFormatException notAnId) {
+          throw EngineException.invalid("logit_bias", "logit_bias has the name \"" + entry.getKey() + "\"; allowed: token ids, such as \"42\".");
+        }
+        float bias = (float) Fields.number(entry.getValue(), "logit_bias[" + id + "]");
+        if (biases.put(id, bias) != null) {
+          throw EngineException.invalid("logit_bias[" + id + "]", "logit_bias names token " + id + " twice.");
+        }
+      });
+    });
+    return biases;
+  }
+}
