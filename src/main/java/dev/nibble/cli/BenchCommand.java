@@ -1,0 +1,118 @@
+package dev.nibble.cli;
+
+import com.fasterxml.jackson.databind.ObjectMapper;
+import com.fasterxml.jackson.databind.node.JsonNodeFactory;
+import com.fasterxml.jackson.databind.node.ObjectNode;
+import dev.nibble.engine.ModelOpener;
+import dev.nibble.model.LanguageModel;
+import dev.nibble.model.kvcache.KvCacheFormat;
+import java.io.IOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.Optional;
+import java.util.OptionalInt;
+import java.util.concurrent.Callable;
+import picocli.CommandLine.Command;
+import picocli.CommandLine.Option;
+
+/** Measures speed and memory of a model. */
+@Command(name = "bench", description = "Measures load time, prefill and decode speed, and memory.", mixinStandardHelpOptions = true)
+final class BenchCommand implements Callable<Integer> {
+  // Ids spread over the vocabulary, the same that the comparison with other programs uses.
+  private static final int FIRST_ID = 300;
+  private static final int ID_STEP = 7919;
+  private static final int ID_RANGE = 30000;
+
+  @Option(names = "--model", paramLabel = "FILE", description = "GGUF file; without, the embedded model nibble-home.")
+  private Path model;
+
+  @Option(names = "--prompt", paramLabel = "N", defaultValue = "256", description = "Prompt tokens; default ${DEFAULT-VALUE}.")
+  private int prompt;
+
+  @Option(names = "--gen", paramLabel = "N", defaultValue = "48", description = "Tokens to decode; default ${DEFAULT-VALUE}.")
+  private int generated;
+
+  @Option(names = "--threads", paramLabel = "N", description = "Threads that compute; default one a processor.")
+  private Integer threads;
+
+  @Option(names = "--json", description = "One line of JSON.")
+  private boolean json;
+
+  static OptionalInt threads(Integer threads) {
+    if (threads == null) {
+      return OptionalInt.empty();
+    }
+    if (threads < 1 || threads > 1024) {
+      throw new IllegalArgumentException("--threads is " + threads + "; allowed: 1 to 1024");
+    }
+    return OptionalInt.of(threads);
+  }
+
+  @Override
+  public Integer call() throws IOException {
+    long start = System.nanoTime();
+    ModelOpener.Opened opened = ModelOpener.open(Optional.ofNullable(model), Optional.empty(), threads(threads), KvCacheFormat.INT8, (bytes, total) -> {});
+    double load = seconds(start);
+    LanguageModel runs = opened.loaded().model();
+    if (prompt < 1 || generated < 1 || (long) prompt + generated > runs.contextLength()) {
+      throw new IllegalArgumentException("--prompt " + prompt + " and --gen " + generated + " must be 1 or more, and together fit the context of " + runs.contextLength());
+    }
+    float[] logits = new float[runs.vocabularySize()];
+    int[] ids = new int[prompt];
+    for (int i = 0; i < prompt; i++) {
+      ids[i] = (int) ((FIRST_ID + (long) ID_STEP * i) % ID_RANGE % runs.vocabularySize());
+    }
+    measure(runs, ids, Math.min(generated, 8), logits); // warms up the compiler and the caches
+    double[] seconds = measure(runs, ids, generated, logits);
+    ObjectNode out = JsonNodeFactory.instance.objectNode();
+    out.put("model", opened.info().name()).put("load_seconds", load).put("prompt_tokens", prompt).put("generated_tokens", generated);
+    out.put("prefill_tokens_per_second", prompt / seconds[0]).put("decode_tokens_per_second", generated / seconds[1]);
+    out.put("time_to_first_token_seconds", seconds[0]).put("rss_bytes", rss()).put("threads", opened.loaded().threads());
+    out.put("vector_bits", opened.loaded().kernels().mode().vectorBits());
+    out.put("kernels", opened.loaded().kernels().mode() + " " + opened.loaded().formats());
+    if (json) {
+      System.out.println(new ObjectMapper().writeValueAsString(out));
+    } else {
+      out.properties().forEach(entry -> System.out.printf("%-28s %s%n", entry.getKey(), entry.getValue().asText()));
+    }
+    return 0;
+  }
+
+  /** Seconds of prefill and decode. */
+  private static double[] measure(LanguageModel model, int[] ids, int generated, float[] logits) {
+    try (LanguageModel.Sequence sequence = model.newSequence(ids.length + generated)) {
+      long start = System.nanoTime();
+      sequence.append(ids, 0, ids.length, logits);
+      double prefill = seconds(start);
+      start = System.nanoTime();
+      int[] next = new int[1];
+      for (int i = 0; i < generated; i++) {
+        next[0] = largest(logits);
+        sequence.append(next, 0, 1, logits);
+      }
+      return new double[] {prefill, seconds(start)};
+    }
+  }
+
+  private static int largest(float[] logits) {
+    int best = 0;
+    for (int i = 1; i < logits.length; i++) {
+      best = logits[i] > logits[best] ? i : best;
+    }
+    return best;
+  }
+
+  private static double seconds(long since) {
+    return (System.nanoTime() - since) / 1e9;
+  }
+
+  /** Resident memory of this process; 0 where the system does not tell. */
+  private static long rss() throws IOException {
+    Path status = Path.of("/proc/self/status");
+    if (!Files.isReadable(status)) {
+      return 0;
+    }
+    return Files.readAllLines(status).stream().filter(line -> line.startsWith("VmRSS:")).findFirst()
+        .map(line -> 1024 * Long.parseLong(line.replaceAll("\\D", ""))).orElse(0L);
+  }
+}

@@ -1,0 +1,136 @@
+package dev.nibble.cli;
+
+import dev.nibble.engine.Engine;
+import dev.nibble.engine.EngineException;
+import dev.nibble.engine.EngineObserver;
+import dev.nibble.engine.EngineOptions;
+import dev.nibble.engine.GeneratedToken;
+import dev.nibble.engine.GenerationListener;
+import dev.nibble.engine.GenerationRequest;
+import dev.nibble.engine.GenerationResult;
+import dev.nibble.engine.ModelOpener;
+import dev.nibble.engine.SamplingParameters;
+import dev.nibble.engine.SequentialEngine;
+import dev.nibble.model.kvcache.KvCacheFormat;
+import dev.nibble.tokenizer.ChatMessage;
+import java.io.BufferedReader;
+import java.io.IOException;
+import java.io.InputStreamReader;
+import java.nio.charset.StandardCharsets;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Map;
+import java.util.Optional;
+import java.util.OptionalInt;
+import java.util.concurrent.Callable;
+import java.util.concurrent.CompletableFuture;
+import java.util.concurrent.ExecutionException;
+import java.util.concurrent.ThreadLocalRandom;
+import picocli.CommandLine.Command;
+import picocli.CommandLine.Option;
+import picocli.CommandLine.Parameters;
+
+/** Continues a text, or holds a conversation, on the terminal. */
+@Command(name = "run", description = "Continues a text on the terminal, or holds a conversation.", mixinStandardHelpOptions = true)
+final class RunCommand implements Callable<Integer> {
+  @Option(names = "--model", paramLabel = "FILE", description = "GGUF file; without, the embedded model nibble-home.")
+  private Path model;
+
+  @Option(names = "--temp", paramLabel = "T", defaultValue = "0.7", description = "Temperature, 0 (greedy) to 2; default ${DEFAULT-VALUE}.")
+  private float temperature;
+
+  @Option(names = "--seed", paramLabel = "S", description = "Seed of the draws; default random.")
+  private Long seed;
+
+  @Option(names = "--max-tokens", paramLabel = "N", defaultValue = "512", description = "Most tokens of an answer; default ${DEFAULT-VALUE}.")
+  private int maxTokens;
+
+  @Option(names = "--threads", paramLabel = "N", description = "Threads that compute; default one a processor.")
+  private Integer threads;
+
+  @Option(names = "--chat", description = "Hold a conversation: each line of input is a message.")
+  private boolean chat;
+
+  @Parameters(arity = "0..1", paramLabel = "PROMPT", description = "Text to continue, or the first message.")
+  private String prompt;
+
+  @Override
+  public Integer call() throws IOException {
+    if (prompt == null && !chat) {
+      throw new IllegalArgumentException("a prompt is needed, or --chat");
+    }
+    if (maxTokens < 1) {
+      throw new IllegalArgumentException("--max-tokens is " + maxTokens + "; allowed: 1 or more");
+    }
+    SamplingParameters sampling = new SamplingParameters(temperature, 0, 1, 0, 1, 0, 0, Map.of(),
+        seed == null ? ThreadLocalRandom.current().nextLong() : seed);
+    boolean terminal = System.console() != null && System.console().isTerminal();
+    ModelOpener.Opened opened = ModelOpener.open(Optional.ofNullable(model), Optional.empty(), BenchCommand.threads(threads), KvCacheFormat.INT8,
+        (bytes, total) -> {
+          if (terminal) {
+            System.err.print("\rloading " + 100 * bytes / Math.max(1, total) + " %" + (bytes == total ? "\r           \r" : ""));
+          }
+        });
+    try (Engine engine = new SequentialEngine(opened.info(), opened.loaded().model(), opened.tokenizer(), EngineOptions.DEFAULT, EngineObserver.NONE)) {
+      if (chat) {
+        converse(engine, sampling);
+      } else {
+        System.out.print(prompt);
+        answer(engine, engine.tokenizer().encodeWithSpecials(prompt, false), sampling);
+      }
+    }
+    return 0;
+  }
+
+  private void converse(Engine engine, SamplingParameters sampling) throws IOException {
+    List<ChatMessage> messages = new ArrayList<>();
+    BufferedReader in = new BufferedReader(new InputStreamReader(System.in, StandardCharsets.UTF_8));
+    for (String said = prompt == null ? in.readLine() : prompt; said != null; said = in.readLine()) {
+      if (!said.isBlank()) {
+        messages.add(new ChatMessage("user", said));
+        messages.add(new ChatMessage("assistant", answer(engine, engine.tokenizer().encodeChat(messages), sampling)));
+      }
+    }
+  }
+
+  private String answer(Engine engine, int[] ids, SamplingParameters sampling) throws IOException {
+    int left = engine.model().contextLength() - ids.length;
+    CompletableFuture<String> answer = new CompletableFuture<>();
+    StringBuilder text = new StringBuilder();
+    engine.submit(new GenerationRequest(ids, left > 0 ? Math.min(left, maxTokens) : maxTokens, sampling, List.of(), -1, false, Long.MAX_VALUE),
+        new GenerationListener() {
+          @Override
+          public void onToken(GeneratedToken token) {
+            write(token.text());
+          }
+
+          @Override
+          public void onFinish(GenerationResult result) {
+            write(result.text());
+            answer.complete(text.toString());
+          }
+
+          @Override
+          public void onError(EngineException error) {
+            answer.completeExceptionally(error);
+          }
+
+          private void write(String piece) {
+            text.append(piece);
+            System.out.print(piece);
+            System.out.flush();
+          }
+        });
+    try {
+      String whole = answer.get();
+      System.out.println();
+      return whole;
+    } catch (InterruptedException e) {
+      Thread.currentThread().interrupt();
+      throw new IOException("interrupted");
+    } catch (ExecutionException e) {
+      throw e.getCause() instanceof EngineException error ? error : new IllegalStateException(e.getCause());
+    }
+  }
+}
