@@ -25,6 +25,9 @@ public interface Engine extends AutoCloseable {
   /** Forward passes since the start: one for a chunk of prompt, one for each further token. */
   long forwardPasses();
 
+  /** Whether the thread that computes runs; false after closing, and if a defect ended it. */
+  boolean alive();
+
   /** Refuses new requests from now on, and waits for accepted ones; true if all finished in time, else the rest is cancelled. */
   boolean drain(Duration grace);
 

@@ -22,6 +22,9 @@ public interface EngineObserver {
     FAILED
   }
 
+  /** A request was not accepted, for this reason; nothing else is heard of it. */
+  default void refused(EngineError reason) {}
+
   /** A request was accepted and waits for its turn. */
   default void queued() {}
 

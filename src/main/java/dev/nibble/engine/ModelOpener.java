@@ -16,6 +16,7 @@ import java.lang.foreign.MemorySegment;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.time.Instant;
+import java.util.Locale;
 import java.util.Optional;
 import java.util.OptionalInt;
 import java.util.logging.Logger;
@@ -32,7 +33,17 @@ public final class ModelOpener {
   private ModelOpener() {}
 
   /** A model, its tokenizer, and what is told of it. */
-  public record Opened(ModelInfo info, LlamaLoader.Loaded loaded, Tokenizer tokenizer) {}
+  public record Opened(ModelInfo info, LlamaLoader.Loaded loaded, Tokenizer tokenizer) {
+    /** Which code multiplies matrices: {@code vector} or {@code scalar}. */
+    public String kernels() {
+      return loaded.kernels().mode().name().toLowerCase(Locale.ROOT);
+    }
+
+    /** Bits of the vectors in use; 0 where none are. */
+    public int vectorBits() {
+      return loaded.kernels().mode().vectorBits();
+    }
+  }
 
   /**
    * Opens a model.

@@ -108,6 +108,19 @@ public final class SequentialEngine implements Engine {
    */
   @Override
   public Generation submit(GenerationRequest request, GenerationListener listener) {
+    try {
+      return accept(request, listener);
+    } catch (EngineException refusal) {
+      try {
+        observer.refused(refusal.error());
+      } catch (RuntimeException broken) {
+        LOG.log(Level.WARNING, "Engine observer failed.", broken);
+      }
+      throw refusal;
+    }
+  }
+
+  private Generation accept(GenerationRequest request, GenerationListener listener) {
     requireOpen();
     Task task = new Task(request, limit(request), listener);
     lock.lock();
@@ -155,6 +168,11 @@ public final class SequentialEngine implements Engine {
   @Override
   public long forwardPasses() {
     return forwardPasses.get();
+  }
+
+  @Override
+  public boolean alive() {
+    return thread.isAlive();
   }
 
   /**

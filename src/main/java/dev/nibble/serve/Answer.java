@@ -34,7 +34,19 @@ public final class Answer {
 
   /** Puts a request in the engine's line; to be called once. @throws EngineException where {@link Engine#submit} does */
   public void start(Engine engine, GenerationRequest request) {
-    Generation started = engine.submit(request, new Buffer());
+    start(engine, request, false);
+  }
+
+  /**
+   * Like {@link #start(Engine, GenerationRequest)}, for an answer that is a text of its own, not the continuation of one: the space
+   * that a SentencePiece vocabulary puts before a text's first word is left out, as decoding the answer alone would.
+   */
+  public void startOwnText(Engine engine, GenerationRequest request) {
+    start(engine, request, engine.tokenizer().dropsLeadingSpace());
+  }
+
+  private void start(Engine engine, GenerationRequest request, boolean dropSpace) {
+    Generation started = engine.submit(request, new Buffer(dropSpace));
     boolean cancelNow;
     synchronized (this) {
       generation = started;
@@ -71,19 +83,37 @@ public final class Answer {
   }
 
   private final class Buffer implements GenerationListener {
+    private boolean dropSpace; // the answer's first character is still to come, and may be left out
+
+    Buffer(boolean dropSpace) {
+      this.dropSpace = dropSpace;
+    }
+
     @Override
     public void onToken(GeneratedToken token) {
-      told.add(new Told(new Piece.Token(token), null));
+      String text = withoutFirstSpace(token.text());
+      told.add(new Told(new Piece.Token(new GeneratedToken(token.id(), text, token.logProbability(), token.alternatives())), null));
     }
 
     @Override
     public void onFinish(GenerationResult result) {
-      told.add(new Told(new Piece.End(result), null));
+      GenerationResult end = new GenerationResult(
+          withoutFirstSpace(result.text()), result.reason(), result.promptTokens(), result.completionTokens(), result.queueNanos(), result.prefillNanos(),
+          result.decodeNanos());
+      told.add(new Told(new Piece.End(end), null));
     }
 
     @Override
     public void onError(EngineException error) {
       told.add(new Told(null, error));
+    }
+
+    private String withoutFirstSpace(String text) {
+      if (!dropSpace || text.isEmpty()) {
+        return text;
+      }
+      dropSpace = false;
+      return text.charAt(0) == ' ' ? text.substring(1) : text;
     }
   }
 }

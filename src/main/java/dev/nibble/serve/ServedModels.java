@@ -86,6 +86,11 @@ public class ServedModels {
     return !stopping && !engines.isEmpty();
   }
 
+  /** Whether the service takes no new requests any more, or is about to. */
+  public boolean stopping() {
+    return stopping;
+  }
+
   void start(@Observes StartupEvent event) {
     Thread.ofPlatform().name("nibble-loader").daemon(true).start(this::load);
   }

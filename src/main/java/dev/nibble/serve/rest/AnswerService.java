@@ -120,10 +120,14 @@ final class AnswerService {
       Engine engine = models.require(request.model());
       int[] promptIds = request.prompt().ids(engine.tokenizer());
       int maxTokens = request.maxTokens().orElse(RequestDefaults.maxTokens(config, engine, promptIds.length));
-      answer.start(
-          engine,
+      GenerationRequest generation =
           new GenerationRequest(
-              promptIds, maxTokens, request.sampling(), request.stop(), request.logProbabilities(), request.ignoreEndOfGeneration(), Long.MAX_VALUE));
+              promptIds, maxTokens, request.sampling(), request.stop(), request.logProbabilities(), request.ignoreEndOfGeneration(), Long.MAX_VALUE);
+      if (request.prompt().beginsText()) {
+        answer.startOwnText(engine, generation);
+      } else {
+        answer.start(engine, generation);
+      }
 
       String echo = request.echo() ? request.prompt().text(engine.tokenizer()) : "";
       AnswerFormat format = format(engine, request);

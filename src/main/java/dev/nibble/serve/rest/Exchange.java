@@ -5,6 +5,7 @@ import io.vertx.core.Context;
 import io.vertx.core.Future;
 import io.vertx.core.buffer.Buffer;
 import io.vertx.core.http.HttpServerResponse;
+import io.vertx.core.http.HttpVersion;
 import io.vertx.ext.web.RoutingContext;
 import java.util.Map;
 import java.util.concurrent.CompletableFuture;
@@ -16,6 +17,8 @@ import java.util.function.Supplier;
  * the writer waits until each piece is on the wire, so that a slow client slows its writer and not the service's memory.
  */
 final class Exchange {
+  private static final long LINGER_MILLISECONDS = 1000;
+
   private final RoutingContext routing;
   private final HttpServerResponse response;
   private final Context eventLoop;
@@ -58,6 +61,22 @@ final class Exchange {
   /** Sends an error as the whole response; for the event loop. */
   void sendNow(ApiError error) {
     end(error.status(), error.headers(), Json.write(error.toJson()));
+  }
+
+  /**
+   * Sends an error as the whole response, and closes the connection, whose client has more to send than is read; for the event loop.
+   * Under HTTP/2 connections carry other requests as well, and only this one is over.
+   */
+  void sendLast(ApiError error) {
+    boolean closes = routing.request().version() != HttpVersion.HTTP_2;
+    if (closes) {
+      response.putHeader("Connection", "close");
+    }
+    Future<Void> sent = end(error.status(), error.headers(), Json.write(error.toJson()));
+    if (closes) {
+      // Not at once: closing with bytes unread resets the connection, and the response might be lost on its way.
+      sent.onComplete(done -> routing.vertx().setTimer(LINGER_MILLISECONDS, timer -> routing.request().connection().close()));
+    }
   }
 
   /** Sends a JSON value as the whole response; for the event loop. */

@@ -159,7 +159,7 @@ public final class OpenAiRoutes {
     boolean waits = "100-continue".equalsIgnoreCase(request.getHeader("Expect"));
     long declared = declaredSize(request);
     if (declared > maxBodySize && (waits || declared > PATIENCE * maxBodySize)) {
-      exchange.sendNow(tooLarge());
+      exchange.sendLast(tooLarge());
       return;
     }
     Body body = new Body();
@@ -169,7 +169,7 @@ public final class OpenAiRoutes {
         body.content.appendBuffer(part);
       } else if (body.received > PATIENCE * maxBodySize && !body.refused) {
         body.refused = true;
-        exchange.sendNow(tooLarge());
+        exchange.sendLast(tooLarge());
       }
     });
     request.endHandler(end -> {
@@ -206,7 +206,7 @@ public final class OpenAiRoutes {
 
   private ApiError tooLarge() {
     String message = "The body is larger than " + maxBodySize + " bytes, which are allowed.";
-    return ApiError.refused(413, "body_too_large", message, Map.of("Connection", "close"));
+    return ApiError.refused(413, "body_too_large", message, Map.of());
   }
 
   private static Optional<ApiError> unreadable(HttpServerRequest request) {

@@ -45,6 +45,15 @@ sealed interface Prompt {
     }
   }
 
+  /** Whether an answer is a text of its own, rather than the continuation of the prompt's. */
+  default boolean beginsText() {
+    return switch (this) {
+      case Conversation conversation -> true;
+      case Text text -> text.text().isEmpty();
+      case Tokens tokens -> false;
+    };
+  }
+
   /** The prompt's text, to put before an answer that echoes it. */
   default String text(Tokenizer tokenizer) {
     return switch (this) {

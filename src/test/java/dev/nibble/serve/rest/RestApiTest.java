@@ -1,0 +1,502 @@
+package dev.nibble.serve.rest;
+
+import static org.assertj.core.api.Assertions.assertThat;
+
+import com.fasterxml.jackson.databind.JsonNode;
+import dev.nibble.serve.Api;
+import io.quarkus.test.common.http.TestHTTPResource;
+import io.quarkus.test.junit.QuarkusTest;
+import java.io.ByteArrayOutputStream;
+import java.io.IOException;
+import java.net.URI;
+import java.net.http.HttpClient;
+import java.net.http.HttpRequest.BodyPublishers;
+import java.net.http.HttpResponse.BodyHandlers;
+import java.nio.charset.StandardCharsets;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.List;
+import java.util.concurrent.TimeUnit;
+import java.util.regex.Pattern;
+import java.util.stream.Stream;
+import org.junit.jupiter.api.Assumptions;
+import org.junit.jupiter.api.BeforeEach;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.Arguments;
+import org.junit.jupiter.params.provider.MethodSource;
+
+/** The OpenAI-compatible API over real connections; the embedded model answers. */
+@QuarkusTest
+class RestApiTest {
+  private static final String CHAT = "/v1/chat/completions";
+  private static final String TEXT = "/v1/completions";
+  private static final String DIM = "{\"device\":\"light\",\"room\":\"kitchen\",\"action\":\"dim\",\"value\":30}";
+  private static final String DIM_MESSAGES = "\"messages\":[{\"role\":\"user\",\"content\":\"dim the kitchen light to 30 percent\"}]";
+  private static final String DIM_REQUEST = "{\"model\":\"nibble-home\",\"temperature\":0," + DIM_MESSAGES + "}";
+
+  @TestHTTPResource("/")
+  URI base;
+
+  private Api api;
+
+  @BeforeEach
+  void connect() {
+    api = new Api(base);
+  }
+
+  private JsonNode ok(String path, String body) throws IOException, InterruptedException {
+    Api.Reply reply = api.post(path, body);
+    assertThat(reply.status()).as(reply.text()).isEqualTo(200);
+    assertThat(reply.header("Content-Type")).isEqualTo("application/json");
+    return reply.json();
+  }
+
+  private static String chat(String fields) {
+    return "{\"model\":\"nibble-home\",\"temperature\":0," + fields + "," + DIM_MESSAGES + "}";
+  }
+
+  private static String text(String fields) {
+    return "{\"model\":\"nibble-home\",\"temperature\":0,\"prompt\":\"Once upon a time\"," + fields + "}";
+  }
+
+  // ---- models
+
+  @Test
+  void listsTheModel() throws Exception {
+    Api.Reply reply = api.get("/v1/models");
+    assertThat(reply.status()).isEqualTo(200);
+    JsonNode list = reply.json();
+    assertThat(list.get("object").textValue()).isEqualTo("list");
+    assertThat(list.get("data")).hasSize(1);
+    JsonNode model = list.get("data").get(0);
+    assertThat(model.get("id").textValue()).isEqualTo("nibble-home");
+    assertThat(model.get("object").textValue()).isEqualTo("model");
+    assertThat(model.get("created").isIntegralNumber()).isTrue();
+    assertThat(model.get("owned_by").textValue()).isEqualTo("nibble");
+    assertThat(model.get("context_length").intValue()).isEqualTo(1024);
+    assertThat(api.get("/v1/models/nibble-home").json()).isEqualTo(model);
+    assertThat(api.get("/v1/models/nibble%2Dhome").json()).isEqualTo(model);
+  }
+
+  @Test
+  void answersHead() throws Exception {
+    Api.Reply reply = api.send(api.request("/v1/models").HEAD().build());
+    assertThat(reply.status()).isEqualTo(200);
+    assertThat(reply.text()).isEmpty();
+  }
+
+  // ---- answers
+
+  @Test
+  void answersAConversation() throws Exception {
+    Api.Reply reply = api.post(CHAT, DIM_REQUEST);
+    assertThat(reply.header("X-Request-Id")).startsWith("req_");
+    JsonNode answer = reply.json();
+    assertThat(answer.get("id").textValue()).startsWith("chatcmpl-");
+    assertThat(answer.get("object").textValue()).isEqualTo("chat.completion");
+    assertThat(answer.get("model").textValue()).isEqualTo("nibble-home");
+    assertThat(answer.get("created").longValue()).isBetween(System.currentTimeMillis() / 1000 - 600, System.currentTimeMillis() / 1000 + 1);
+    assertThat(answer.get("choices")).hasSize(1);
+    JsonNode choice = answer.get("choices").get(0);
+    assertThat(choice.get("index").intValue()).isZero();
+    assertThat(choice.get("message").get("role").textValue()).isEqualTo("assistant");
+    assertThat(choice.get("message").get("content").textValue()).isEqualTo(DIM);
+    assertThat(choice.get("message").get("refusal").isNull()).isTrue();
+    assertThat(choice.get("logprobs").isNull()).isTrue();
+    assertThat(choice.get("finish_reason").textValue()).isEqualTo("stop");
+    JsonNode usage = answer.get("usage");
+    assertThat(usage.get("prompt_tokens").intValue()).isEqualTo(15);
+    assertThat(usage.get("completion_tokens").intValue()).isEqualTo(18);
+    assertThat(usage.get("total_tokens").intValue()).isEqualTo(33);
+    for (String time : List.of("queue_ms", "prefill_ms", "decode_ms")) {
+      assertThat(answer.get("timings").get(time).doubleValue()).as(time).isBetween(0.0, 60_000.0);
+    }
+  }
+
+  @Test
+  void streamsAConversation() throws Exception {
+    Api.Reply reply = api.post(CHAT, chat("\"stream\":true,\"stream_options\":{\"include_usage\":true}"));
+    assertThat(reply.status()).isEqualTo(200);
+    assertThat(reply.header("Content-Type")).isEqualTo("text/event-stream; charset=utf-8");
+    List<String> events = reply.events();
+    assertThat(events.getLast()).isEqualTo("[DONE]");
+    List<JsonNode> chunks = events.subList(0, events.size() - 1).stream().map(Api::parse).toList();
+
+    JsonNode first = chunks.getFirst();
+    assertThat(first.get("choices").get(0).get("delta")).isEqualTo(Api.parse("{\"role\":\"assistant\",\"content\":\"\"}"));
+    assertThat(chunks).allSatisfy(chunk -> {
+      assertThat(chunk.get("object").textValue()).isEqualTo("chat.completion.chunk");
+      assertThat(chunk.get("id")).isEqualTo(first.get("id"));
+    });
+    StringBuilder content = new StringBuilder();
+    for (JsonNode chunk : chunks.subList(1, chunks.size() - 2)) {
+      content.append(chunk.get("choices").get(0).get("delta").get("content").textValue());
+      assertThat(chunk.get("choices").get(0).get("finish_reason").isNull()).isTrue();
+      assertThat(chunk.get("usage").isNull()).isTrue();
+    }
+    assertThat(content).hasToString(DIM);
+    assertThat(chunks.size()).as("pieces").isGreaterThan(15);
+    JsonNode last = chunks.get(chunks.size() - 2);
+    assertThat(last.get("choices").get(0).get("delta")).isEmpty();
+    assertThat(last.get("choices").get(0).get("finish_reason").textValue()).isEqualTo("stop");
+    JsonNode usage = chunks.getLast();
+    assertThat(usage.get("choices")).isEmpty();
+    assertThat(usage.get("usage").get("total_tokens").intValue()).isEqualTo(33);
+  }
+
+  @Test
+  void streamsWithoutUsageUnlessAsked() throws Exception {
+    List<String> events = api.post(CHAT, chat("\"stream\":true")).events();
+    assertThat(events.subList(0, events.size() - 1)).noneMatch(event -> event.contains("\"usage\""));
+    assertThat(Api.parse(events.get(events.size() - 2)).get("choices").get(0).get("finish_reason").textValue()).isEqualTo("stop");
+  }
+
+  @Test
+  void continuesText() throws Exception {
+    JsonNode answer = ok(TEXT, text("\"max_tokens\":24"));
+    assertThat(answer.get("id").textValue()).startsWith("cmpl-");
+    assertThat(answer.get("object").textValue()).isEqualTo("text_completion");
+    JsonNode choice = answer.get("choices").get(0);
+    assertThat(choice.get("finish_reason").textValue()).isEqualTo("length");
+    assertThat(answer.get("usage").get("completion_tokens").intValue()).isEqualTo(24);
+    String whole = choice.get("text").textValue();
+    assertThat(whole).startsWith(", there was a little");
+
+    List<String> events = api.post(TEXT, text("\"max_tokens\":24,\"stream\":true")).events();
+    StringBuilder streamed = new StringBuilder();
+    for (String event : events.subList(0, events.size() - 1)) {
+      JsonNode chunk = Api.parse(event);
+      assertThat(chunk.get("object").textValue()).isEqualTo("text_completion");
+      streamed.append(chunk.get("choices").get(0).get("text").textValue());
+    }
+    assertThat(streamed).hasToString(whole);
+    assertThat(Api.parse(events.get(events.size() - 2)).get("choices").get(0).get("finish_reason").textValue()).isEqualTo("length");
+
+    assertThat(ok(TEXT, text("\"max_tokens\":24,\"echo\":true")).get("choices").get(0).get("text").textValue()).isEqualTo("Once upon a time" + whole);
+    List<String> echoed = api.post(TEXT, text("\"max_tokens\":24,\"echo\":true,\"stream\":true")).events();
+    assertThat(Api.parse(echoed.getFirst()).get("choices").get(0).get("text").textValue()).isEqualTo("Once upon a time");
+    String inArray = "{\"temperature\":0,\"max_tokens\":24,\"prompt\":[\"Once upon a time\"]}";
+    assertThat(ok(TEXT, inArray).get("choices").get(0).get("text").textValue()).isEqualTo(whole);
+  }
+
+  @Test
+  void continuesTokenIds() throws Exception {
+    // 2043 is the embedded model's <|bos|>.
+    JsonNode answer = ok(TEXT, "{\"prompt\":[2043,300,301],\"max_tokens\":4,\"temperature\":0}");
+    assertThat(answer.get("usage").get("prompt_tokens").intValue()).isEqualTo(3);
+    assertThat(ok(TEXT, "{\"prompt\":[[2043,300,301]],\"max_tokens\":4,\"temperature\":0}").get("choices")).isEqualTo(answer.get("choices"));
+  }
+
+  @Test
+  void limitsTheAnswersLength() throws Exception {
+    assertThat(ok(CHAT, chat("\"max_tokens\":3")).get("usage").get("completion_tokens").intValue()).isEqualTo(3);
+    JsonNode answer = ok(CHAT, chat("\"max_completion_tokens\":4,\"max_tokens\":3"));
+    assertThat(answer.get("usage").get("completion_tokens").intValue()).as("the newer field counts").isEqualTo(4);
+    assertThat(answer.get("choices").get(0).get("finish_reason").textValue()).isEqualTo("length");
+    assertThat(ok(CHAT, chat("\"max_tokens\":60,\"ignore_eos\":true")).get("usage").get("completion_tokens").intValue()).isEqualTo(60);
+  }
+
+  @Test
+  void stopsAtStopStrings() throws Exception {
+    JsonNode choice = ok(CHAT, chat("\"stop\":[\"\\\"action\"]")).get("choices").get(0);
+    assertThat(choice.get("message").get("content").textValue()).isEqualTo("{\"device\":\"light\",\"room\":\"kitchen\",");
+    assertThat(choice.get("finish_reason").textValue()).isEqualTo("stop");
+    assertThat(ok(CHAT, chat("\"stop\":\"kitch\"")).get("choices").get(0).get("message").get("content").textValue())
+        .isEqualTo("{\"device\":\"light\",\"room\":\"");
+  }
+
+  @Test
+  void drawsTheSameForTheSameSeed() throws Exception {
+    String body = "{\"prompt\":\"One day\",\"max_tokens\":40,\"temperature\":1.2,\"top_k\":200,\"top_p\":0.98,\"min_p\":0.001,\"seed\":%d}";
+    String first = ok(TEXT, body.formatted(7)).get("choices").get(0).get("text").textValue();
+    assertThat(ok(TEXT, body.formatted(7)).get("choices").get(0).get("text").textValue()).isEqualTo(first);
+    assertThat(ok(TEXT, body.formatted(8)).get("choices").get(0).get("text").textValue()).isNotEqualTo(first);
+  }
+
+  @Test
+  void appliesSamplingFields() throws Exception {
+    String free = ok(TEXT, text("\"max_tokens\":40")).get("choices").get(0).get("text").textValue();
+    for (String field : List.of("\"repetition_penalty\":5", "\"presence_penalty\":2", "\"frequency_penalty\":2")) {
+      assertThat(ok(TEXT, text("\"max_tokens\":40," + field)).get("choices").get(0).get("text").textValue()).as(field).isNotEqualTo(free);
+    }
+    // 2044 is <|end|>: favoured so much, it ends the answer at once.
+    JsonNode ended = ok(TEXT, text("\"max_tokens\":40,\"logit_bias\":{\"2044\":100}"));
+    assertThat(ended.get("usage").get("completion_tokens").intValue()).isZero();
+    assertThat(ended.get("choices").get(0).get("finish_reason").textValue()).isEqualTo("stop");
+  }
+
+  @Test
+  void takesPartsNullsAndWhatHasNoMeaning() throws Exception {
+    String parts = "\"messages\":[{\"role\":\"user\",\"name\":\"joe\",\"content\":[{\"type\":\"text\",\"text\":\"dim the kitchen \"},"
+        + "{\"type\":\"text\",\"text\":\"light to 30 percent\"}]}]";
+    Api.Reply reply = api.post(CHAT, "{\"temperature\":0,\"stop\":null,\"seed\":null,\"user\":\"joe\",\"n\":1,\"tools\":[],\"response_format\":{\"type\":\"text\"},"
+        + "\"frobnicate\":1," + parts + "}");
+    assertThat(reply.json().get("choices").get(0).get("message").get("content").textValue()).isEqualTo(DIM);
+    assertThat(reply.header("Nibble-Ignored-Fields")).isEqualTo("messages[0].name, frobnicate");
+  }
+
+  // ---- log-probabilities
+
+  @Test
+  void measuresAConversationsTokens() throws Exception {
+    JsonNode answer = ok(CHAT, chat("\"logprobs\":true,\"top_logprobs\":3"));
+    JsonNode measured = answer.get("choices").get(0).get("logprobs").get("content");
+    assertThat(measured).hasSize(18);
+    assertThat(answer.get("choices").get(0).get("logprobs").get("refusal").isNull()).isTrue();
+    ByteArrayOutputStream bytes = new ByteArrayOutputStream();
+    for (JsonNode token : measured) {
+      token.get("bytes").forEach(value -> bytes.write(value.intValue()));
+      assertThat(token.get("logprob").doubleValue()).isBetween(-20.0, 0.0);
+      JsonNode alternatives = token.get("top_logprobs");
+      assertThat(alternatives).hasSize(3);
+      assertThat(alternatives.get(0).get("token")).as("greedy takes the likeliest").isEqualTo(token.get("token"));
+      assertThat(alternatives.get(0).get("logprob")).isEqualTo(token.get("logprob"));
+      assertThat(alternatives.get(1).get("logprob").doubleValue()).isGreaterThanOrEqualTo(alternatives.get(2).get("logprob").doubleValue());
+      assertThat(alternatives.get(1).get("bytes").isArray()).isTrue();
+    }
+    assertThat(bytes.toString(StandardCharsets.UTF_8)).isEqualTo(DIM);
+
+    List<String> events = api.post(CHAT, chat("\"logprobs\":true,\"top_logprobs\":3,\"stream\":true")).events();
+    List<JsonNode> streamed = events.subList(0, events.size() - 1).stream()
+        .map(event -> Api.parse(event).get("choices").get(0).get("logprobs")).filter(node -> !node.isNull())
+        .flatMap(node -> Stream.of(node.get("content")).flatMap(content -> content.valueStream())).toList();
+    assertThat(streamed).containsExactlyElementsOf(measured);
+    assertThat(ok(CHAT, chat("\"logprobs\":true")).get("choices").get(0).get("logprobs").get("content").get(0).get("top_logprobs")).isEmpty();
+  }
+
+  @Test
+  void measuresTextsTokens() throws Exception {
+    JsonNode choice = ok(TEXT, text("\"max_tokens\":8,\"logprobs\":2")).get("choices").get(0);
+    JsonNode measured = choice.get("logprobs");
+    String text = choice.get("text").textValue();
+    StringBuilder joined = new StringBuilder();
+    for (int i = 0; i < 8; i++) {
+      assertThat(measured.get("text_offset").get(i).intValue()).isEqualTo(joined.length());
+      String token = measured.get("tokens").get(i).textValue();
+      joined.append(token);
+      assertThat(measured.get("token_logprobs").get(i).doubleValue()).isLessThanOrEqualTo(0);
+      assertThat(measured.get("top_logprobs").get(i)).hasSize(2);
+      assertThat(measured.get("top_logprobs").get(i).get(token)).isEqualTo(measured.get("token_logprobs").get(i));
+    }
+    assertThat(joined).hasToString(text);
+  }
+
+  // ---- refusals
+
+  static Stream<Arguments> unusableBodies() {
+    String long3000 = "word ".repeat(3000);
+    return Stream.of(
+        Arguments.of(CHAT, "", null, null, "The body is empty"),
+        Arguments.of(CHAT, "{\"model\":", null, null, "not well-formed JSON"),
+        Arguments.of(CHAT, "{\"model\":\"a\",\"model\":\"b\"}", null, null, "not well-formed JSON"),
+        Arguments.of(CHAT, "[1]", null, null, "The body is an array"),
+        Arguments.of(CHAT, "[".repeat(3000), null, null, "not well-formed JSON"),
+        Arguments.of(CHAT, "{}", null, "messages", "messages is missing"),
+        Arguments.of(CHAT, "{\"messages\":[]}", null, "messages", "empty"),
+        Arguments.of(CHAT, "{\"messages\":\"hi\"}", null, "messages", "must be an array"),
+        Arguments.of(CHAT, "{\"messages\":[{\"role\":\"wizard\",\"content\":\"hi\"}]}", null, "messages[0].role", "wizard"),
+        Arguments.of(CHAT, "{\"messages\":[{\"role\":\"user\"}]}", null, "messages[0].content", "no content"),
+        Arguments.of(CHAT, "{\"messages\":[{\"role\":\"user\",\"content\":[{\"type\":\"image_url\"}]}]}", null, "messages[0].content[0].type", "image_url"),
+        Arguments.of(CHAT, chat("\"n\":2"), null, "n", "allowed: 1"),
+        Arguments.of(CHAT, chat("\"top_p\":2"), null, "top_p", "0 to 1"),
+        Arguments.of(CHAT, chat("\"max_tokens\":0"), null, "max_tokens", "1 or more"),
+        Arguments.of(CHAT, chat("\"max_completion_tokens\":-1"), null, "max_completion_tokens", "1 or more"),
+        Arguments.of(CHAT, chat("\"max_tokens\":1.5"), null, "max_tokens", "must be an integer"),
+        Arguments.of(CHAT, chat("\"seed\":1e400"), null, "seed", "must be an integer"),
+        Arguments.of(CHAT, chat("\"stream\":\"yes\""), null, "stream", "true or false"),
+        Arguments.of(CHAT, chat("\"stream_options\":{\"include_usage\":true}"), null, "stream_options", "stream is true"),
+        Arguments.of(CHAT, chat("\"top_logprobs\":2"), null, "top_logprobs", "needs logprobs"),
+        Arguments.of(CHAT, chat("\"logprobs\":true,\"top_logprobs\":21"), null, "top_logprobs", "0 to 20"),
+        Arguments.of(CHAT, chat("\"stop\":[\"\"]"), null, "stop", "allowed: 1 to 256"),
+        Arguments.of(CHAT, chat("\"logit_bias\":{\"999999\":1}"), null, "logit_bias[999999]", "vocabulary"),
+        Arguments.of(CHAT, chat("\"tools\":[{\"type\":\"function\"}]"), null, "tools", "not supported"),
+        Arguments.of(CHAT, chat("\"response_format\":{\"type\":\"json_object\"}"), null, "response_format", "only supported as"),
+        Arguments.of(CHAT, "{\"messages\":[{\"role\":\"user\",\"content\":\"" + long3000 + "\"}]}", "context_length_exceeded", "messages", "1024 tokens"),
+        Arguments.of(CHAT, chat("\"max_tokens\":1024"), "context_length_exceeded", "messages", "1024 tokens"),
+        Arguments.of(TEXT, "{}", null, "prompt", "prompt is missing"),
+        Arguments.of(TEXT, "{\"prompt\":[\"a\",\"b\"]}", null, "prompt", "one prompt"),
+        Arguments.of(TEXT, "{\"prompt\":[1,99999]}", null, "prompt[1]", "vocabulary"),
+        Arguments.of(TEXT, "{\"prompt\":\"" + long3000 + "\"}", "context_length_exceeded", "prompt", "1024 tokens"),
+        Arguments.of(TEXT, "{\"prompt\":\"" + long3000 + "\",\"stream\":true}", "context_length_exceeded", "prompt", "1024 tokens"),
+        Arguments.of(TEXT, text("\"suffix\":\"end\""), null, "suffix", "not supported"),
+        Arguments.of(TEXT, text("\"best_of\":3"), null, "best_of", "allowed: 1"),
+        Arguments.of(TEXT, text("\"echo\":true,\"logprobs\":1"), null, "echo", "not supported together"));
+  }
+
+  @ParameterizedTest
+  @MethodSource("unusableBodies")
+  void refusesUnusableBodies(String path, String body, String code, String parameter, String words) throws Exception {
+    assertError(api.post(path, body), 400, code, parameter, words);
+  }
+
+  private static void assertError(Api.Reply reply, int status, String code, String parameter, String words) {
+    assertThat(reply.status()).as(reply.text()).isEqualTo(status);
+    assertThat(reply.header("Content-Type")).isEqualTo("application/json");
+    JsonNode error = reply.json().get("error");
+    assertThat(error.get("type").textValue()).isEqualTo("invalid_request_error");
+    assertThat(error.get("code").textValue()).isEqualTo(code);
+    assertThat(error.get("param").textValue()).isEqualTo(parameter);
+    assertThat(error.get("message").textValue()).contains(words);
+    assertThat(reply.text()).doesNotContain("Exception", "\\tat ", "jackson", "java.");
+  }
+
+  @Test
+  void refusesUnknownModelsAndPlaces() throws Exception {
+    assertError(api.get("/v1/models/gpt-4"), 404, "model_not_found", "model", "\"gpt-4\"");
+    assertError(api.post(CHAT, "{\"model\":\"gpt-4\"," + DIM_MESSAGES + "}"), 404, "model_not_found", "model", "served: \"nibble-home\"");
+    assertError(api.get("/v1/embeddings"), 404, "unknown_url", null, "/v1/embeddings");
+    assertError(api.get("/v1/models/%C3%28"), 404, "model_not_found", "model", "No model");
+    try (Api.Wire wire = api.connect()) {
+      wire.write("GET /v1/models/%zz HTTP/1.1\r\nHost: test\r\n\r\n");
+      assertThat(wire.readResponse()).as("refused by the HTTP server itself, without a body").startsWith("HTTP/1.1 400").endsWith("\r\n\r\n");
+    }
+  }
+
+  @Test
+  void refusesOtherMethods() throws Exception {
+    Api.Reply get = api.get(CHAT);
+    assertError(get, 405, "method_not_allowed", null, "GET is not allowed");
+    assertThat(get.header("Allow")).isEqualTo("POST");
+    Api.Reply delete = api.send(api.request("/v1/models/nibble-home").DELETE().build());
+    assertError(delete, 405, "method_not_allowed", null, "DELETE is not allowed");
+    assertThat(delete.header("Allow")).isEqualTo("GET, HEAD");
+    assertError(api.send(api.request(TEXT).PUT(BodyPublishers.ofString("{}")).build()), 405, "method_not_allowed", null, "PUT");
+  }
+
+  @Test
+  void refusesOtherMediaTypes() throws Exception {
+    assertError(api.send(api.request(CHAT).POST(BodyPublishers.ofString(DIM_REQUEST)).build()), 415, "unsupported_media_type", null, "missing");
+    for (String type : List.of("text/plain", "application/json; charset=latin1")) {
+      assertError(
+          api.send(api.request(CHAT).header("Content-Type", type).POST(BodyPublishers.ofString(DIM_REQUEST)).build()), 415, "unsupported_media_type", null, type);
+    }
+    assertError(
+        api.send(api.request(CHAT).header("Content-Type", "application/json").header("Content-Encoding", "gzip").POST(BodyPublishers.ofString("x")).build()),
+        415, "unsupported_media_type", null, "gzip");
+    assertThat(api.send(api.request(CHAT).header("Content-Type", "Application/JSON; charset=\"UTF-8\"").POST(BodyPublishers.ofString(DIM_REQUEST)).build())
+        .status()).isEqualTo(200);
+  }
+
+  @Test
+  void refusesLargeBodies() throws Exception {
+    String large = "{\"prompt\":\"" + "x".repeat(5_000_000) + "\"}";
+    assertError(api.post(TEXT, large), 413, "body_too_large", null, "4194304 bytes");
+    var chunked = BodyPublishers.fromPublisher(BodyPublishers.ofString(large));
+    assertError(api.send(api.request(TEXT).header("Content-Type", "application/json").POST(chunked).build()), 413, "body_too_large", null, "4194304 bytes");
+    try (Api.Wire wire = api.connect()) {
+      wire.write("POST /v1/completions HTTP/1.1\r\nHost: test\r\nContent-Type: application/json\r\nExpect: 100-continue\r\nContent-Length: 5000000\r\n\r\n");
+      assertThat(wire.readResponse()).as("refused before it is sent").startsWith("HTTP/1.1 413").containsIgnoringCase("Connection: close");
+      assertThat(wire.readThrough("\n")).isEmpty();
+    }
+  }
+
+  @Test
+  void keepsConnectionsAfterRefusals() throws Exception {
+    try (Api.Wire wire = api.connect()) {
+      wire.post(CHAT, "{");
+      assertThat(wire.readResponse()).startsWith("HTTP/1.1 400");
+      wire.write("POST /v1/completions HTTP/1.1\r\nHost: test\r\nContent-Type: text/plain\r\nContent-Length: 5\r\n\r\nhello");
+      assertThat(wire.readResponse()).startsWith("HTTP/1.1 415");
+      wire.write("GET /v1/nothing HTTP/1.1\r\nHost: test\r\n\r\n");
+      assertThat(wire.readResponse()).startsWith("HTTP/1.1 404");
+      wire.write("PUT /v1/completions HTTP/1.1\r\nHost: test\r\nContent-Length: 5\r\n\r\nhello");
+      assertThat(wire.readResponse()).startsWith("HTTP/1.1 405");
+      wire.post(CHAT, DIM_REQUEST);
+      assertThat(wire.readResponse()).startsWith("HTTP/1.1 200").contains("\\\"kitchen\\\"");
+      wire.post(CHAT, chat("\"stream\":true"));
+      assertThat(wire.readThrough("0\r\n\r\n")).startsWith("HTTP/1.1 200").contains("data: [DONE]");
+      wire.write("POST /v1/completions HTTP/1.1\r\nHost: test\r\nContent-Type: application/json\r\nExpect: 100-continue\r\nContent-Length: 2\r\n\r\n");
+      assertThat(wire.readThrough("\r\n\r\n")).startsWith("HTTP/1.1 100");
+      wire.write("{}");
+      assertThat(wire.readResponse()).startsWith("HTTP/1.1 400");
+    }
+  }
+
+  // ---- clients that leave, and slow ones
+
+  private static final int LONG_TOKENS = 900;
+  private static final String LONG = chat("\"ignore_eos\":true,\"logprobs\":true,\"top_logprobs\":20,\"max_tokens\":" + LONG_TOKENS);
+  private static final String LONG_STREAM = chat("\"ignore_eos\":true,\"logprobs\":true,\"top_logprobs\":20,\"stream\":true,\"max_tokens\":" + LONG_TOKENS);
+
+  @Test
+  void stopsWhenAStreamsReaderLeaves() throws Exception {
+    double before = api.forwardPasses();
+    double cancelled = api.metric("nibble_requests_total", "outcome=\"cancelled\"");
+    try (Api.Wire wire = api.connect()) {
+      wire.post(CHAT, LONG_STREAM);
+      wire.readThrough("\"delta\":{\"content\":");
+    }
+    assertStopped(before, cancelled);
+  }
+
+  @Test
+  void stopsWhenAWholeAnswersReaderLeaves() throws Exception {
+    double before = api.forwardPasses();
+    double cancelled = api.metric("nibble_requests_total", "outcome=\"cancelled\"");
+    try (Api.Wire wire = api.connect()) {
+      wire.post(CHAT, LONG);
+      Api.await("the answer is under way", () -> api.forwardPasses() > before);
+    }
+    assertStopped(before, cancelled);
+  }
+
+  @Test
+  void stopsWhenAnHttp2ReaderLeaves() throws Exception {
+    double before = api.forwardPasses();
+    double cancelled = api.metric("nibble_requests_total", "outcome=\"cancelled\"");
+    try (HttpClient client = HttpClient.newBuilder().version(HttpClient.Version.HTTP_2).build()) {
+      // The first request changes the protocol.
+      var upgraded = client.send(api.request("/v1/models").build(), BodyHandlers.discarding());
+      assertThat(upgraded.version()).isEqualTo(HttpClient.Version.HTTP_2);
+      var response = client.send(api.request(CHAT).header("Content-Type", "application/json").POST(BodyPublishers.ofString(LONG_STREAM)).build(), BodyHandlers.ofInputStream());
+      assertThat(response.version()).isEqualTo(HttpClient.Version.HTTP_2);
+      try (var stream = response.body()) {
+        assertThat(new String(stream.readNBytes(64), StandardCharsets.UTF_8)).startsWith("data: {");
+      }
+      assertStopped(before, cancelled);
+    }
+  }
+
+  private void assertStopped(double before, double cancelled) throws Exception {
+    Api.await("the answer is cancelled", () -> api.metric("nibble_requests_total", "outcome=\"cancelled\"") > cancelled);
+    double after = api.forwardPasses();
+    assertThat(after - before).as("forward passes").isBetween(1.0, LONG_TOKENS / 2.0);
+    Thread.sleep(200);
+    assertThat(api.forwardPasses()).as("forward passes a while later").isEqualTo(after);
+    assertThat(api.metric("nibble_requests_running", "")).isZero();
+  }
+
+  @Test
+  void aSlowReaderHoldsUpNobodyAndGetsEverything() throws Exception {
+    try (Api.Wire slow = api.connectWithSmallBuffer()) {
+      slow.post(CHAT, LONG_STREAM);
+      slow.readThrough("\"delta\":{\"content\":");
+      // Answered after the long answer, which is computed whether it is read or not.
+      assertThat(ok(CHAT, DIM_REQUEST).get("choices").get(0).get("message").get("content").textValue()).isEqualTo(DIM);
+      String rest = slow.readThrough("0\r\n\r\n");
+      assertThat(Pattern.compile("\"delta\":\\{\"content\":").matcher(rest).results().count()).isEqualTo(LONG_TOKENS - 1);
+      assertThat(rest).contains("\"finish_reason\":\"length\"").contains("data: [DONE]");
+    }
+  }
+
+  // ---- documentation
+
+  @Test
+  void theDocumentationsExamplesWork() throws Exception {
+    Path page = Path.of("docs/rest.md");
+    List<String> examples = Pattern.compile("```sh\n(curl .*?)```", Pattern.DOTALL).matcher(Files.readString(page)).results().map(match -> match.group(1)).toList();
+    assertThat(examples.size()).isGreaterThan(3);
+    Assumptions.assumeTrue(Stream.of(System.getenv("PATH").split(":")).anyMatch(folder -> Files.isExecutable(Path.of(folder, "curl"))),
+        "skipped: curl is not installed");
+    for (String example : examples) {
+      String here = example.replace("http://localhost:8080", base.toString().replaceAll("/$", ""));
+      assertThat(here).isNotEqualTo(example);
+      Process process = new ProcessBuilder("bash", "-c", here).redirectErrorStream(true).start();
+      String output = new String(process.getInputStream().readAllBytes(), StandardCharsets.UTF_8);
+      assertThat(process.waitFor(Api.PATIENCE.toSeconds(), TimeUnit.SECONDS)).isTrue();
+      assertThat(process.exitValue()).as(example + output).isZero();
+      assertThat(output).as(example).doesNotContain("\"error\"").containsAnyOf("\"object\":\"list\"", "\"object\":\"model\"", "[DONE]", "\"choices\"");
+    }
+  }
+}
