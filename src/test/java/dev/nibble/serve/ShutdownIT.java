@@ -1,0 +1,81 @@
+package dev.nibble.serve;
+
+import static org.assertj.core.api.Assertions.assertThat;
+
+import java.io.IOException;
+import java.net.ServerSocket;
+import java.net.URI;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.concurrent.TimeUnit;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
+
+/**
+ * SIGTERM ends a real process as operators want it. An integration test, because only a packaged program is a process of its own:
+ * the native executable where there is one, otherwise the one that Java runs.
+ */
+final class ShutdownIT {
+  private static final String LONG =
+      "{\"temperature\":0,\"ignore_eos\":true,\"max_tokens\":900,\"stream\":true,\"logprobs\":20,\"prompt\":\"Once upon a time\"}";
+
+  @TempDir
+  Path folder;
+
+  private static List<String> program() {
+    Path executable = Path.of(System.getProperty("native.image.path", "target/nibble"));
+    if (Files.isExecutable(executable)) {
+      return List.of(executable.toString());
+    }
+    Path jar = Path.of("target/quarkus-app/quarkus-run.jar");
+    assertThat(jar).as("the packaged program").exists();
+    return List.of(Path.of(System.getProperty("java.home"), "bin", "java").toString(), "--add-modules=jdk.incubator.vector",
+        "--enable-native-access=ALL-UNNAMED", "-jar", jar.toString());
+  }
+
+  private static int freePort() throws IOException {
+    try (ServerSocket socket = new ServerSocket(0)) {
+      return socket.getLocalPort();
+    }
+  }
+
+  @Test
+  void finishesWhatRunsAndRefusesWhatComes() throws Exception {
+    int port = freePort();
+    List<String> command = new ArrayList<>(program());
+    command.add("serve");
+    ProcessBuilder builder = new ProcessBuilder(command).redirectErrorStream(true).redirectOutput(folder.resolve("log").toFile());
+    builder.environment().put("QUARKUS_HTTP_PORT", Integer.toString(port));
+    builder.environment().put("QUARKUS_GRPC_SERVER_PORT", "0");
+    Process process = builder.start();
+    try {
+      Api api = new Api(URI.create("http://localhost:" + port + "/"));
+      Api.await("the service is ready", () -> {
+        try {
+          return api.get("/q/health/ready").status() == 200;
+        } catch (IOException notYet) {
+          assertThat(process.isAlive()).as(Files.readString(folder.resolve("log"))).isTrue();
+          return false;
+        }
+      });
+      try (Api.Wire running = api.connect(); Api.Wire other = api.connect()) {
+        running.post("/v1/completions", LONG);
+        running.readThrough("data: ");
+        process.destroy(); // SIGTERM
+        Api.await("the service says that it stops", () -> api.get("/q/health/ready").status() == 503);
+        assertThat(api.get("/q/health/live").status()).isEqualTo(200);
+        other.post("/v1/completions", LONG);
+        assertThat(other.readResponse()).startsWith("HTTP/1.1 503").contains("\"code\":\"shutting_down\"").containsIgnoringCase("retry-after: ");
+        assertThat(running.readThrough("0\r\n\r\n")).contains("\"finish_reason\":\"length\"").contains("data: [DONE]");
+      }
+      assertThat(process.waitFor(Api.PATIENCE.toSeconds(), TimeUnit.SECONDS)).isTrue();
+      // 128 + 15, or 0: the signal's own code or the program's, by how the runtime ends after its hooks.
+      assertThat(process.exitValue()).isIn(0, 143);
+      assertThat(Files.readString(folder.resolve("log"))).doesNotContain("\tat ", "Exception");
+    } finally {
+      process.destroyForcibly();
+    }
+  }
+}
