@@ -4,15 +4,16 @@ import com.fasterxml.jackson.databind.ObjectMapper;
 import com.fasterxml.jackson.databind.node.JsonNodeFactory;
 import com.fasterxml.jackson.databind.node.ObjectNode;
 import dev.nibble.engine.ModelOpener;
+import dev.nibble.kernel.KernelCheck;
+import dev.nibble.kernel.KernelMode;
 import dev.nibble.model.LanguageModel;
-import dev.nibble.model.kvcache.KvCacheFormat;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
-import java.util.Optional;
-import java.util.OptionalInt;
+import java.util.Locale;
 import java.util.concurrent.Callable;
 import picocli.CommandLine.Command;
+import picocli.CommandLine.Mixin;
 import picocli.CommandLine.Option;
 
 /** Measures speed and memory of a model. */
@@ -22,9 +23,10 @@ final class BenchCommand implements Callable<Integer> {
   private static final int FIRST_ID = 300;
   private static final int ID_STEP = 7919;
   private static final int ID_RANGE = 30000;
+  private static final int EXIT_SLOW_KERNELS = 1;
 
-  @Option(names = "--model", paramLabel = "FILE", description = "GGUF file; without, the embedded model nibble-home.")
-  private Path model;
+  @Mixin
+  private ModelOptions model;
 
   @Option(names = "--prompt", paramLabel = "N", defaultValue = "256", description = "Prompt tokens; default ${DEFAULT-VALUE}.")
   private int prompt;
@@ -32,26 +34,36 @@ final class BenchCommand implements Callable<Integer> {
   @Option(names = "--gen", paramLabel = "N", defaultValue = "48", description = "Tokens to decode; default ${DEFAULT-VALUE}.")
   private int generated;
 
-  @Option(names = "--threads", paramLabel = "N", description = "Threads that compute; default one a processor.")
-  private Integer threads;
-
   @Option(names = "--json", description = "One line of JSON.")
   private boolean json;
 
-  static OptionalInt threads(Integer threads) {
-    if (threads == null) {
-      return OptionalInt.empty();
-    }
-    if (threads < 1 || threads > 1024) {
-      throw new IllegalArgumentException("--threads is " + threads + "; allowed: 1 to 1024");
-    }
-    return OptionalInt.of(threads);
-  }
+  @Option(names = "--kernels", description = "Instead: times the vector kernels against plain loops; fails if they are not vector code.")
+  private boolean kernels;
 
   @Override
   public Integer call() throws IOException {
+    return kernels ? compareKernels() : measureModel();
+  }
+
+  private static int compareKernels() {
+    KernelMode.Choice choice = KernelMode.detect();
+    if (!choice.reason().isEmpty()) {
+      System.out.println("plain loops are all there is: " + choice.reason());
+      return 0;
+    }
+    boolean passed = true;
+    System.out.printf(Locale.ROOT, "%-6s %6s %12s %12s %8s %8s%n", "format", "tokens", "plain µs", choice.mode() + " µs", "gain", "GMAC/s");
+    for (KernelCheck.Result result : KernelCheck.run(choice.mode())) {
+      passed &= result.passes();
+      System.out.printf(Locale.ROOT, "%-6s %6d %12.1f %12.1f %8.1f %8.1f%s%n", result.format(), result.tokens(), result.scalarNanos() / 1e3,
+          result.vectorNanos() / 1e3, result.gain(), result.multiplyAddsPerSecond() / 1e9, result.passes() ? "" : "  TOO SLOW: not vector code");
+    }
+    return passed ? 0 : EXIT_SLOW_KERNELS;
+  }
+
+  private int measureModel() throws IOException {
     long start = System.nanoTime();
-    ModelOpener.Opened opened = ModelOpener.open(Optional.ofNullable(model), Optional.empty(), threads(threads), KvCacheFormat.INT8, (bytes, total) -> {});
+    ModelOpener.Opened opened = model.open();
     double load = seconds(start);
     LanguageModel runs = opened.loaded().model();
     if (prompt < 1 || generated < 1 || (long) prompt + generated > runs.contextLength()) {

@@ -1,10 +1,20 @@
 package dev.nibble.cli;
 
+import dev.nibble.engine.EngineException;
+import dev.nibble.format.gguf.GgufKeyException;
 import io.quarkus.runtime.annotations.QuarkusMain;
+import java.io.FileDescriptor;
+import java.io.FileOutputStream;
 import java.io.IOException;
+import java.io.PrintStream;
+import java.nio.charset.StandardCharsets;
+import java.nio.file.AccessDeniedException;
 import java.nio.file.NoSuchFileException;
 import picocli.CommandLine;
 import picocli.CommandLine.Command;
+import picocli.CommandLine.Model.CommandSpec;
+import picocli.CommandLine.ParameterException;
+import picocli.CommandLine.Spec;
 
 /** The program. Only {@code serve} starts the framework; other commands cost nothing of it. */
 @QuarkusMain
@@ -13,28 +23,50 @@ import picocli.CommandLine.Command;
 public final class Main implements Runnable {
   /** Exit code for input that can't be used. */
   static final int EXIT_USAGE = 2;
+  /** Exit code for a defect of ours, or a machine too small. */
+  static final int EXIT_FAILED = 1;
+  /** Environment variable that makes defects show where they happened. */
+  private static final String TRACE = "NIBBLE_TRACE";
+
+  @Spec
+  private CommandSpec spec;
 
   private Main() {}
 
   public static void main(String[] args) {
     // Answers are UTF-8 whatever the terminal's locale says.
-    System.setOut(new java.io.PrintStream(new java.io.FileOutputStream(java.io.FileDescriptor.out), true, java.nio.charset.StandardCharsets.UTF_8));
-    System.setErr(new java.io.PrintStream(new java.io.FileOutputStream(java.io.FileDescriptor.err), true, java.nio.charset.StandardCharsets.UTF_8));
-    System.exit(commandLine().execute(args));
+    System.setOut(new PrintStream(new FileOutputStream(FileDescriptor.out), true, StandardCharsets.UTF_8));
+    System.setErr(new PrintStream(new FileOutputStream(FileDescriptor.err), true, StandardCharsets.UTF_8));
+    int status;
+    try {
+      status = commandLine().execute(args);
+    } catch (OutOfMemoryError full) {
+      complain("not enough memory for this: " + full.getMessage());
+      status = EXIT_FAILED;
+    } catch (Error defect) {
+      status = admit(defect);
+    }
+    System.exit(status);
   }
 
   static CommandLine commandLine() {
     return new CommandLine(new Main())
-        .setParameterExceptionHandler((failure, arguments) -> complain(failure.getMessage() + "; see nibble "
-            + (failure.getCommandLine().getParent() == null ? "" : failure.getCommandLine().getCommandName() + " ") + "--help"))
+        .setParameterExceptionHandler((failure, arguments) -> refuse(failure))
         .setExecutionExceptionHandler((failure, line, result) -> switch (failure) {
+          case ParameterException problem -> refuse(problem);
           case NoSuchFileException missing -> complain("no such file: " + missing.getFile());
+          case AccessDeniedException closed -> complain("permission denied: " + closed.getFile());
           case IOException problem -> complain(problem.getMessage());
-          case dev.nibble.engine.EngineException problem -> complain(problem.getMessage());
+          case EngineException problem -> complain(problem.getMessage());
           case IllegalArgumentException problem -> complain(problem.getMessage());
-          case dev.nibble.format.gguf.GgufKeyException problem -> complain(problem.getMessage());
-          case Exception defect -> throw defect;
+          case GgufKeyException problem -> complain(problem.getMessage());
+          case Exception defect -> admit(defect);
         });
+  }
+
+  private static int refuse(ParameterException failure) {
+    CommandLine command = failure.getCommandLine();
+    return complain(failure.getMessage() + "; see nibble " + (command.getParent() == null ? "" : command.getCommandName() + " ") + "--help");
   }
 
   private static int complain(String message) {
@@ -42,8 +74,16 @@ public final class Main implements Runnable {
     return EXIT_USAGE;
   }
 
+  private static int admit(Throwable defect) {
+    complain("failed because of a defect in the program: " + defect + "; " + TRACE + "=1 shows where");
+    if (System.getenv(TRACE) != null) {
+      defect.printStackTrace();
+    }
+    return EXIT_FAILED;
+  }
+
   @Override
   public void run() {
-    CommandLine.usage(this, System.out);
+    throw new ParameterException(spec.commandLine(), "needs a command: " + String.join(", ", spec.subcommands().keySet()));
   }
 }

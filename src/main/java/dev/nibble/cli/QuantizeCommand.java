@@ -48,11 +48,10 @@ final class QuantizeCommand implements Callable<Integer> {
     if (vocabulary.tokens().size() > source.shape().vocabularySize()) {
       throw new IOException("the tokenizer has " + vocabulary.tokens().size() + " tokens, the model only " + source.shape().vocabularySize());
     }
-    QuantizationReport report = GgufConverter.quantize(source, out, wanted, GgufVocabulary.write(vocabulary), (done, total, tensor) -> {
-      if (System.console() != null && System.console().isTerminal()) {
-        System.err.print("\r" + done + " of " + total + " tensors" + (done == total ? "\n" : ""));
-      }
-    });
+    ProgressLine progress = new ProgressLine("quantising");
+    QuantizationReport report =
+        GgufConverter.quantize(source, out, wanted, GgufVocabulary.write(vocabulary), (done, total, tensor) -> progress.show(done, total));
+    progress.clear();
     report.fallbacks().forEach(fallback ->
         System.err.println("nibble: " + fallback.tensor() + " is stored as " + fallback.used() + ": " + fallback.reason()));
     System.out.printf(Locale.ROOT, "%s: %,d parameters, %.3f bits per weight, %,d bytes%n", out, report.parameters(), report.bitsPerWeight(), report.fileBytes());

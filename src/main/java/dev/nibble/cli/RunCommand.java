@@ -1,6 +1,7 @@
 package dev.nibble.cli;
 
 import dev.nibble.engine.Engine;
+import dev.nibble.engine.EngineError;
 import dev.nibble.engine.EngineException;
 import dev.nibble.engine.EngineObserver;
 import dev.nibble.engine.EngineOptions;
@@ -11,31 +12,28 @@ import dev.nibble.engine.GenerationResult;
 import dev.nibble.engine.ModelOpener;
 import dev.nibble.engine.SamplingParameters;
 import dev.nibble.engine.SequentialEngine;
-import dev.nibble.model.kvcache.KvCacheFormat;
 import dev.nibble.tokenizer.ChatMessage;
 import java.io.BufferedReader;
 import java.io.IOException;
 import java.io.InputStreamReader;
 import java.nio.charset.StandardCharsets;
-import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
-import java.util.Optional;
-import java.util.OptionalInt;
 import java.util.concurrent.Callable;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.ExecutionException;
 import java.util.concurrent.ThreadLocalRandom;
 import picocli.CommandLine.Command;
+import picocli.CommandLine.Mixin;
 import picocli.CommandLine.Option;
 import picocli.CommandLine.Parameters;
 
 /** Continues a text, or holds a conversation, on the terminal. */
 @Command(name = "run", description = "Continues a text on the terminal, or holds a conversation.", mixinStandardHelpOptions = true)
 final class RunCommand implements Callable<Integer> {
-  @Option(names = "--model", paramLabel = "FILE", description = "GGUF file; without, the embedded model nibble-home.")
-  private Path model;
+  @Mixin
+  private ModelOptions model;
 
   @Option(names = "--temp", paramLabel = "T", defaultValue = "0.7", description = "Temperature, 0 (greedy) to 2; default ${DEFAULT-VALUE}.")
   private float temperature;
@@ -45,9 +43,6 @@ final class RunCommand implements Callable<Integer> {
 
   @Option(names = "--max-tokens", paramLabel = "N", defaultValue = "512", description = "Most tokens of an answer; default ${DEFAULT-VALUE}.")
   private int maxTokens;
-
-  @Option(names = "--threads", paramLabel = "N", description = "Threads that compute; default one a processor.")
-  private Integer threads;
 
   @Option(names = "--chat", description = "Hold a conversation: each line of input is a message.")
   private boolean chat;
@@ -65,13 +60,7 @@ final class RunCommand implements Callable<Integer> {
     }
     SamplingParameters sampling = new SamplingParameters(temperature, 0, 1, 0, 1, 0, 0, Map.of(),
         seed == null ? ThreadLocalRandom.current().nextLong() : seed);
-    boolean terminal = System.console() != null && System.console().isTerminal();
-    ModelOpener.Opened opened = ModelOpener.open(Optional.ofNullable(model), Optional.empty(), BenchCommand.threads(threads), KvCacheFormat.INT8,
-        (bytes, total) -> {
-          if (terminal) {
-            System.err.print("\rloading " + 100 * bytes / Math.max(1, total) + " %" + (bytes == total ? "\r           \r" : ""));
-          }
-        });
+    ModelOpener.Opened opened = model.open();
     try (Engine engine = new SequentialEngine(opened.info(), opened.loaded().model(), opened.tokenizer(), EngineOptions.DEFAULT, EngineObserver.NONE)) {
       if (chat) {
         converse(engine, sampling);
@@ -87,21 +76,42 @@ final class RunCommand implements Callable<Integer> {
     List<ChatMessage> messages = new ArrayList<>();
     BufferedReader in = new BufferedReader(new InputStreamReader(System.in, StandardCharsets.UTF_8));
     for (String said = prompt == null ? in.readLine() : prompt; said != null; said = in.readLine()) {
-      if (!said.isBlank()) {
-        messages.add(new ChatMessage("user", said));
-        messages.add(new ChatMessage("assistant", answer(engine, engine.tokenizer().encodeChat(messages), sampling)));
+      if (said.isBlank()) {
+        continue;
+      }
+      messages.add(new ChatMessage("user", said));
+      int[] ids = engine.tokenizer().encodeChat(messages);
+      // Oldest turns are forgotten first; a message too long by itself is refused by the engine.
+      while (ids.length >= engine.model().contextLength() && messages.size() > 2) {
+        messages.subList(0, 2).clear();
+        ids = engine.tokenizer().encodeChat(messages);
+        System.err.println("nibble: the conversation fills the model's context; its oldest turn is forgotten");
+      }
+      try {
+        messages.add(new ChatMessage("assistant", answer(engine, ids, sampling)));
+      } catch (EngineException refusal) {
+        // The conversation goes on without what can't be answered.
+        messages.removeLast();
+        System.err.println("nibble: " + refusal.getMessage());
       }
     }
   }
 
   private String answer(Engine engine, int[] ids, SamplingParameters sampling) throws IOException {
     int left = engine.model().contextLength() - ids.length;
+    ProgressLine prefill = new ProgressLine("reading the prompt");
     CompletableFuture<String> answer = new CompletableFuture<>();
     StringBuilder text = new StringBuilder();
     engine.submit(new GenerationRequest(ids, left > 0 ? Math.min(left, maxTokens) : maxTokens, sampling, List.of(), -1, false, Long.MAX_VALUE),
         new GenerationListener() {
           @Override
+          public void onPrefill(int done, int total) {
+            prefill.show(done, total);
+          }
+
+          @Override
           public void onToken(GeneratedToken token) {
+            prefill.clear();
             write(token.text());
           }
 
@@ -119,7 +129,10 @@ final class RunCommand implements Callable<Integer> {
           private void write(String piece) {
             text.append(piece);
             System.out.print(piece);
-            System.out.flush();
+            // Who reads a pipe may have had enough: then nobody waits for the rest.
+            if (System.out.checkError()) {
+              throw new EngineException(EngineError.CANCELLED, "nobody reads the answer any more", Map.of());
+            }
           }
         });
     try {

@@ -4,42 +4,53 @@ import io.quarkus.runtime.Quarkus;
 import java.nio.file.Files;
 import java.nio.file.NoSuchFileException;
 import java.nio.file.Path;
+import java.util.Map;
 import java.util.concurrent.Callable;
 import picocli.CommandLine.Command;
+import picocli.CommandLine.Mixin;
 import picocli.CommandLine.Option;
 
 /** Serves a model until told to stop. */
-@Command(name = "serve", description = "Serves a model over REST.", mixinStandardHelpOptions = true)
+@Command(name = "serve", description = "Serves a model over gRPC and an OpenAI-compatible REST API.", mixinStandardHelpOptions = true)
 final class ServeCommand implements Callable<Integer> {
-  @Option(names = "--model", paramLabel = "FILE", description = "GGUF file; without, the embedded model nibble-home.")
-  private Path model;
+  private static final int MOST_PORT = 65535;
+
+  @Mixin
+  private ModelOptions model;
 
   @Option(names = "--http-port", paramLabel = "N", description = "Port of the REST API; default 8080.")
   private Integer httpPort;
 
-  @Option(names = "--threads", paramLabel = "N", description = "Threads that compute; default one a processor.")
-  private Integer threads;
+  @Option(names = "--grpc-port", paramLabel = "N", description = "Port of the gRPC API; default 9000.")
+  private Integer grpcPort;
+
+  // A native executable takes these out of the arguments by itself, so that this is for the JVM; both mean the same.
+  @Option(names = "-D", paramLabel = "NAME=VALUE", description = "Any setting of the configuration table.")
+  private Map<String, String> properties = Map.of();
 
   @Override
   public Integer call() throws NoSuchFileException {
-    if (model != null) {
-      if (!Files.exists(model)) {
-        throw new NoSuchFileException(model.toString());
+    properties.forEach(System::setProperty);
+    if (model.model().isPresent()) {
+      Path file = model.model().get();
+      if (!Files.exists(file)) {
+        throw new NoSuchFileException(file.toString());
       }
-      System.setProperty("nibble.model", model.toString());
+      System.setProperty("nibble.model", file.toString());
     }
-    set("quarkus.http.port", httpPort, 65535);
-    set("nibble.threads", threads, 1024);
+    model.threads().ifPresent(threads -> System.setProperty("nibble.threads", Integer.toString(threads)));
+    setPort("--http-port", "quarkus.http.port", httpPort);
+    setPort("--grpc-port", "quarkus.grpc.server.port", grpcPort);
     Quarkus.run();
     return 0;
   }
 
-  private static void set(String property, Integer value, int most) {
-    if (value != null) {
-      if (value < 1 || value > most) {
-        throw new IllegalArgumentException(property + " is " + value + "; allowed: 1 to " + most);
+  private static void setPort(String option, String property, Integer port) {
+    if (port != null) {
+      if (port < 1 || port > MOST_PORT) {
+        throw new IllegalArgumentException(option + " is " + port + "; allowed: 1 to " + MOST_PORT);
       }
-      System.setProperty(property, value.toString());
+      System.setProperty(property, port.toString());
     }
   }
 }

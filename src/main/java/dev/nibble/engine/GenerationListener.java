@@ -8,6 +8,9 @@ public interface GenerationListener {
   /** The request left the queue and its prefill starts. */
   default void onStart() {}
 
+  /** {@code done} of {@code total} prompt tokens are computed. */
+  default void onPrefill(int done, int total) {}
+
   void onToken(GeneratedToken token);
 
   void onFinish(GenerationResult result);

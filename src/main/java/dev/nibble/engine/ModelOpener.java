@@ -19,14 +19,12 @@ import java.time.Instant;
 import java.util.Locale;
 import java.util.Optional;
 import java.util.OptionalInt;
-import java.util.logging.Logger;
 
 /** Opens a model and its tokenizer, from a GGUF file or from the executable itself. */
 public final class ModelOpener {
   /** Name of the model that is part of the executable. */
   public static final String EMBEDDED = "nibble-home";
 
-  private static final Logger LOG = Logger.getLogger(ModelOpener.class.getName());
   private static final String RESOURCE = "/models/" + EMBEDDED + ".gguf";
   private static final long EMBEDDED_CREATED = 1795478400L; // 2026-11-24, when it was quantised
 
@@ -60,9 +58,6 @@ public final class ModelOpener {
       int count = threads.orElse(Runtime.getRuntime().availableProcessors());
       Tokenizer tokenizer = new VocabularyTokenizer(GgufVocabulary.read(file.metadata()));
       LlamaLoader.Loaded loaded = LlamaLoader.load(file, count, cache, progress);
-      if (!loaded.kernels().reason().isEmpty()) {
-        LOG.warning("Matrix products run without vectors, many times slower: " + loaded.kernels().reason());
-      }
       InspectReport report = new InspectReport(file);
       long created = path.isPresent() ? Files.getLastModifiedTime(path.get()).toInstant().getEpochSecond() : EMBEDDED_CREATED;
       ModelInfo info = new ModelInfo(name.orElse(path.map(ModelOpener::nameOf).orElse(EMBEDDED)), file.metadata().requireString("general.architecture"),

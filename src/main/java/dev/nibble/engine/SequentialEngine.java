@@ -468,6 +468,7 @@ public final class SequentialEngine implements Engine {
         for (int from = 0; from < prompt.length; from += options.prefillChunk()) {
           int count = Math.min(options.prefillChunk(), prompt.length - from);
           forward(sequence, prompt, from, count, from + count == prompt.length ? logits : null);
+          listener.onPrefill(from + count, prompt.length);
         }
         prefilledNanos = System.nanoTime();
         prefilled = true;

@@ -1,0 +1,215 @@
+package dev.nibble.cli;
+
+import static org.assertj.core.api.Assertions.assertThat;
+
+import com.fasterxml.jackson.databind.JsonNode;
+import com.fasterxml.jackson.databind.ObjectMapper;
+import dev.nibble.SharedFixtures;
+import java.io.IOException;
+import java.io.InputStream;
+import java.nio.charset.StandardCharsets;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.concurrent.CompletableFuture;
+import java.util.concurrent.TimeUnit;
+import java.util.regex.Matcher;
+import java.util.regex.Pattern;
+import org.junit.jupiter.api.Assumptions;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
+
+/** The commands, each in a process of its own, as a user starts them. {@link CliIT} runs the same against the native executable. */
+class CliTest {
+  private static final Path EMBEDDED = Path.of("src/main/resources/models/nibble-home.gguf");
+  private static final String VECTORS = "--add-modules=jdk.incubator.vector";
+  private static final Path STORIES = Path.of("models/stories260K");
+
+  @TempDir
+  Path folder;
+
+  /** What a process left. */
+  record Outcome(int status, String out, String err) {}
+
+  /** The words that start the program. */
+  List<String> program() {
+    return List.of(Path.of(System.getProperty("java.home"), "bin", "java").toString(), VECTORS,
+        "-Djava.util.logging.manager=org.jboss.logmanager.LogManager", "-cp",
+        System.getProperty("surefire.test.class.path", System.getProperty("java.class.path")), Main.class.getName());
+  }
+
+  private Outcome nibble(String... arguments) throws IOException, InterruptedException {
+    return nibbleReading("", arguments);
+  }
+
+  private Outcome nibbleReading(String input, String... arguments) throws IOException, InterruptedException {
+    return run(input, program(), arguments);
+  }
+
+  private static Outcome run(String input, List<String> program, String... arguments) throws IOException, InterruptedException {
+    List<String> command = new ArrayList<>(program);
+    command.addAll(List.of(arguments));
+    Process process = new ProcessBuilder(command).start();
+    CompletableFuture<String> out = CompletableFuture.supplyAsync(() -> text(process.getInputStream()));
+    CompletableFuture<String> err = CompletableFuture.supplyAsync(() -> text(process.getErrorStream()));
+    process.getOutputStream().write(input.getBytes(StandardCharsets.UTF_8));
+    process.getOutputStream().close();
+    assertThat(process.waitFor(120, TimeUnit.SECONDS)).as("ends").isTrue();
+    String complaints = err.join().lines().filter(line -> !line.startsWith("WARNING: Using incubator modules")).reduce("", (a, b) -> a + b + "\n");
+    return new Outcome(process.exitValue(), out.join(), complaints);
+  }
+
+  private static String text(InputStream stream) {
+    try (stream) {
+      return new String(stream.readAllBytes(), StandardCharsets.UTF_8);
+    } catch (IOException broken) {
+      return "unreadable: " + broken;
+    }
+  }
+
+  /** Exit code 2 and one line, which names what is wrong. */
+  private void refuses(String part, String... arguments) throws IOException, InterruptedException {
+    Outcome outcome = nibble(arguments);
+    assertThat(outcome.err()).startsWith("nibble: ").contains(part);
+    assertThat(outcome.err().lines()).hasSize(1);
+    assertThat(outcome.out()).isEmpty();
+    assertThat(outcome.status()).isEqualTo(2);
+  }
+
+  @Test
+  void theVersionIsTheBuilds() throws Exception {
+    Matcher version = Pattern.compile("<artifactId>nibble</artifactId>\\s*<version>([^<]+)</version>").matcher(Files.readString(Path.of("pom.xml")));
+    assertThat(version.find()).isTrue();
+    assertThat(nibble("--version")).isEqualTo(new Outcome(0, "nibble " + version.group(1) + "\n", ""));
+  }
+
+  @Test
+  void helpNamesTheCommands() throws Exception {
+    Outcome outcome = nibble("--help");
+    assertThat(outcome.status()).isZero();
+    assertThat(outcome.out()).contains("serve", "run", "inspect", "quantize", "bench");
+    assertThat(nibble("serve", "--help").out()).contains("--model", "--http-port", "--grpc-port", "--threads");
+  }
+
+  @Test
+  void mistakesGetOneLine() throws Exception {
+    refuses("needs a command: serve, run, inspect, quantize, bench");
+    refuses("no-such-command", "no-such-command");
+    refuses("--no-such-option", "run", "--no-such-option");
+    refuses("a prompt is needed", "run");
+    refuses("--max-tokens is 0", "run", "--max-tokens", "0", "x");
+    refuses("--threads is 0", "run", "--threads", "0", "x");
+    refuses("temperature", "run", "--temp", "-1", "x");
+    refuses("no such file: nowhere.gguf", "run", "--model", "nowhere.gguf", "x");
+    refuses("no such file: nowhere.gguf", "inspect", "nowhere.gguf");
+    refuses("no such file: nowhere.gguf", "serve", "--model", "nowhere.gguf");
+    refuses("--http-port is 70000; allowed: 1 to 65535", "serve", "--http-port", "70000");
+    refuses("q5_9", "quantize", "--in", ".", "--out", folder.resolve("x.gguf").toString(), "--scheme", "q5_9");
+    refuses("no such file: nowhere", "quantize", "--in", "nowhere", "--out", folder.resolve("x.gguf").toString(), "--scheme", "q4_0");
+    refuses("together fit the context of 1024", "bench", "--prompt", "2000");
+    refuses("--prompt 0", "bench", "--prompt", "0");
+  }
+
+  @Test
+  void damagedFilesAreNamedWithTheirByte() throws Exception {
+    byte[] bytes = Files.readAllBytes(EMBEDDED);
+    Path cut = Files.write(folder.resolve("cut.gguf"), java.util.Arrays.copyOf(bytes, 1000));
+    refuses("invalid GGUF: ", "run", "--model", cut.toString(), "x");
+    Outcome outcome = nibble("inspect", cut.toString());
+    assertThat(outcome.err()).matches("nibble: invalid GGUF: .+ at byte \\d+ of " + Pattern.quote(cut.toString()) + "\n");
+    refuses("invalid GGUF: ", "run", "--model", Files.writeString(folder.resolve("text.gguf"), "this is no model").toString(), "x");
+  }
+
+  @Test
+  void runningWithoutVectorsIsSaid() throws Exception {
+    List<String> withVectors = program();
+    Assumptions.assumeTrue(withVectors.contains(VECTORS), "skipped: an executable has its vectors built in");
+    List<String> command = new ArrayList<>(withVectors);
+    command.remove(VECTORS);
+    Outcome outcome = run("", command, "run", "--temp", "0", "--max-tokens", "3", "Once");
+    assertThat(outcome.status()).isZero();
+    assertThat(outcome.err()).startsWith("nibble: matrix products run without vectors").contains("--add-modules jdk.incubator.vector").hasLineCount(1);
+  }
+
+  @Test
+  void inspectTellsWhatTheEmbeddedModelIs() throws Exception {
+    Outcome outcome = nibble("inspect", EMBEDDED.toString());
+    assertThat(outcome.status()).isZero();
+    assertThat(outcome.out()).contains("architecture     llama", "3,672,320", "1024 tokens", "2048 tokens", "blk.3.attn_v.weight");
+    JsonNode report = new ObjectMapper().readTree(nibble("inspect", "--json", EMBEDDED.toString()).out());
+    assertThat(report.path("parameters").asLong()).isEqualTo(3_672_320);
+    assertThat(report.path("bits_per_weight").asDouble()).isBetween(4.5, 4.6);
+  }
+
+  /** The embedded model is what {@code quantize} makes of the published weights, byte for byte. */
+  @Test
+  void theEmbeddedModelCanBeMadeAgain() throws Exception {
+    Path home = SharedFixtures.require("models/home");
+    Path made = folder.resolve("home.gguf");
+    Outcome outcome = nibble("quantize", "--in", home.toString(), "--out", made.toString(), "--scheme", "q4_0");
+    assertThat(outcome.status()).as(outcome.err()).isZero();
+    assertThat(made).hasSameBinaryContentAs(EMBEDDED);
+    assertThat(Files.size(made)).isLessThan(3_000_000);
+  }
+
+  @Test
+  void storiesContinueAsTheirReference() throws Exception {
+    Path made = folder.resolve("stories260K.gguf");
+    Path checkpoint = SharedFixtures.require(STORIES.resolve("stories260K.bin").toString());
+    assertThat(nibble("quantize", "--in", checkpoint.toString(), "--out", made.toString(), "--scheme", "f32").status()).isZero();
+    JsonNode cases = new ObjectMapper().readTree(SharedFixtures.require(STORIES.resolve("reference.json").toString()).toFile()).path("cases");
+    int compared = 0;
+    for (JsonNode each : cases) {
+      String prompt = each.path("prompt").asText();
+      int produced = each.path("greedy_ids").size() - each.path("prompt_ids").size();
+      if (!prompt.isEmpty()) {
+        Outcome outcome = nibble("run", "--temp", "0", "--max-tokens", Integer.toString(produced), "--model", made.toString(), prompt);
+        assertThat(outcome.err()).isEmpty();
+        assertThat(outcome.out()).isEqualTo(each.path("greedy_text").asText() + "\n");
+        compared++;
+      }
+    }
+    assertThat(compared).isPositive();
+  }
+
+  @Test
+  void theSameSeedGivesTheSameStory() throws Exception {
+    String[] arguments = {"run", "--seed", "7", "--max-tokens", "30", "Once upon a time"};
+    Outcome first = nibble(arguments);
+    assertThat(first.status()).isZero();
+    assertThat(first.out()).startsWith("Once upon a time").hasSizeGreaterThan(40);
+    assertThat(nibble(arguments)).isEqualTo(first);
+    arguments[2] = "8";
+    assertThat(nibble(arguments)).isNotEqualTo(first);
+  }
+
+  @Test
+  void aConversationAnswersLineByLine() throws Exception {
+    Outcome outcome = nibbleReading("lock the front door\n", "run", "--chat", "--temp", "0", "dim the kitchen light to 30 percent");
+    assertThat(outcome.err()).isEmpty();
+    assertThat(outcome.out().lines().toList().getFirst()).isEqualTo("{\"device\":\"light\",\"room\":\"kitchen\",\"action\":\"dim\",\"value\":30}");
+    assertThat(outcome.out().lines()).hasSize(2);
+  }
+
+  @Test
+  void promptsTooLongForTheContextAreRefused() throws Exception {
+    Outcome outcome = nibble("run", "story ".repeat(2000));
+    assertThat(outcome.status()).isEqualTo(2);
+    assertThat(outcome.err()).startsWith("nibble: ").contains("1024").hasLineCount(1);
+  }
+
+  @Test
+  void benchMeasuresInOneLine() throws Exception {
+    Outcome outcome = nibble("bench", "--prompt", "32", "--gen", "8", "--threads", "1", "--json");
+    assertThat(outcome.status()).isZero();
+    assertThat(outcome.out().lines()).hasSize(1);
+    JsonNode result = new ObjectMapper().readTree(outcome.out());
+    for (String number : List.of("load_seconds", "prefill_tokens_per_second", "decode_tokens_per_second", "time_to_first_token_seconds", "rss_bytes")) {
+      assertThat(result.path(number).asDouble()).as(number).isPositive();
+    }
+    assertThat(result.path("threads").asInt()).isEqualTo(1);
+    assertThat(result.path("kernels").asText()).contains("Q4_0");
+    assertThat(result.has("vector_bits")).isTrue();
+  }
+}
