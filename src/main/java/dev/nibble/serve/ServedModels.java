@@ -121,13 +121,11 @@ public class ServedModels {
     announce();
   }
 
-  /** The operator asked for a pause before stopping, so that balancers look elsewhere: requests are still taken. */
-  void stopSoon(@Observes ShutdownDelayInitiatedEvent event) {
-    leave();
-  }
-
-  /** Runs before the servers close. Priority: ahead of all that others take down at this event. */
-  void stop(@Observes @Priority(1) ShutdownEvent event) {
+  /**
+   * Lets accepted requests finish. Quarkus closes its HTTP server before it fires {@link ShutdownEvent}; this event, which
+   * {@code quarkus.shutdown.delay-enabled} turns on, comes while the servers are up, and they stay up until this returns.
+   */
+  void finish(@Observes ShutdownDelayInitiatedEvent event) {
     leave();
     long end = System.nanoTime() + config.gracePeriod().toNanos();
     for (Engine engine : engines) {
@@ -137,6 +135,10 @@ public class ServedModels {
     }
     Duration left = Duration.ofNanos(Math.max(0, end - System.nanoTime()));
     calls.awaitNone(left.compareTo(LAST_WORDS) < 0 ? LAST_WORDS : left);
+  }
+
+  void stop(@Observes @Priority(1) ShutdownEvent event) {
+    leave();
     engines.forEach(Engine::close);
   }
 
