@@ -37,6 +37,11 @@ public final class ModelOpener {
       return loaded.kernels().mode().name().toLowerCase(Locale.ROOT);
     }
 
+    /** Why vectors are not in use, and what to do about it; empty where they are. */
+    public String whyNoVectors() {
+      return loaded.kernels().reason();
+    }
+
     /** Bits of the vectors in use; 0 where none are. */
     public int vectorBits() {
       return loaded.kernels().mode().vectorBits();

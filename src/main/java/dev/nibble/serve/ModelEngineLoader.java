@@ -41,9 +41,8 @@ final class ModelEngineLoader implements EngineLoader {
       }
     });
     LOG.infof("Loaded %s in %d ms on %d threads.", opened.info().name(), (System.nanoTime() - start) / 1_000_000, opened.loaded().threads());
-    String reason = opened.loaded().kernels().reason();
-    if (!reason.isEmpty()) {
-      LOG.warnf("Matrix products run without vectors, many times slower: %s", reason);
+    if (!opened.whyNoVectors().isEmpty()) {
+      LOG.warnf("Matrix products run without vectors, many times slower: %s", opened.whyNoVectors());
     }
     EngineOptions options = new EngineOptions(config.queueCapacity());
     Engine engine = new SequentialEngine(opened.info(), opened.loaded().model(), opened.tokenizer(), options, metrics.observe(opened.info()));
