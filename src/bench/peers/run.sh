@@ -33,8 +33,17 @@ command -v node >/dev/null || die "needs Node.js 20 or newer"
 peer=$root/target/peers
 mkdir -p "$peer"
 cp "$here/package.json" "$here/llama.mjs" "$peer/"
-[ -d "$peer/node_modules/node-llama-cpp" ] || (cd "$peer" && npm install --ignore-scripts --omit=optional --no-audit --no-fund >/dev/null)
-libraries=$(echo "$peer"/node_modules/@node-llama-cpp/*/bins/*)
+case $(uname -m) in
+  x86_64) platform=linux-x64 ;;
+  aarch64) platform=linux-arm64 ;;
+  *) die "llama.cpp's prebuilt library is not there for $(uname -m)" ;;
+esac
+if [ ! -d "$peer/node_modules/@node-llama-cpp/$platform" ]; then
+  # The CPU library alone: the package's optional parts are gigabytes of GPU libraries.
+  version=$(sed -n 's/.*"node-llama-cpp": "\(.*\)".*/\1/p' "$peer/package.json")
+  (cd "$peer" && npm install --ignore-scripts --omit=optional --no-save --no-audit --no-fund "node-llama-cpp@$version" "@node-llama-cpp/$platform@$version" >/dev/null)
+fi
+libraries=$(echo "$peer"/node_modules/"@node-llama-cpp/$platform"/bins/*)
 if [ -n "$avx2" ]; then
   # The library picks the best of its variants at start; only those up to AVX2 are left.
   mkdir -p "$peer/set-aside"
@@ -47,13 +56,19 @@ if [ -n "$avx2" ]; then
   trap 'mv "$peer"/set-aside/* "$libraries"/ 2>/dev/null || true' EXIT
 fi
 
+if [ -n "$jvm" ]; then
+  for home in "${JAVA_HOME:-/nonexistent}" /usr/lib/jvm/*; do
+    if grep -q '^JAVA_VERSION="25[."]' "$home/release" 2>/dev/null; then java=$home/bin/java; break; fi
+  done
+  [ -n "${java:-}" ] || die "needs a JDK 25 for --jvm"
+fi
 common=(--threads "$threads" --prompt "$prompt" --gen "$gen")
 results=$(mktemp)
 for _ in $(seq "$rounds"); do
   { printf '{"side":"llama.cpp","r":'; (cd "$peer" && node llama.mjs "$model" "${common[@]}"); printf '}\n'; } >>"$results"
   { printf '{"side":"native","r":'; "$root/target/nibble" bench --model "$model" "${common[@]}" --json; printf '}\n'; } >>"$results"
   if [ -n "$jvm" ]; then
-    { printf '{"side":"JVM","r":'; java --add-modules=jdk.incubator.vector -jar "$root/target/quarkus-app/quarkus-run.jar" bench --model "$model" "${common[@]}" --json 2>/dev/null; printf '}\n'; } >>"$results"
+    { printf '{"side":"JVM","r":'; "$java" --add-modules=jdk.incubator.vector -jar "$root/target/quarkus-app/quarkus-run.jar" bench --model "$model" "${common[@]}" --json 2>/dev/null; printf '}\n'; } >>"$results"
   fi
 done
 node - "$results" "$rounds" "$threads" "$model" <<'JS'
