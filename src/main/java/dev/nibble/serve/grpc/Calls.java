@@ -1,0 +1,83 @@
+package dev.nibble.serve.grpc;
+
+import dev.nibble.engine.EngineError;
+import dev.nibble.engine.EngineException;
+import dev.nibble.serve.CallTracker;
+import io.grpc.StatusRuntimeException;
+import io.grpc.stub.ServerCallStreamObserver;
+import io.grpc.stub.StreamObserver;
+import jakarta.inject.Inject;
+import jakarta.inject.Singleton;
+import java.util.Map;
+import java.util.UUID;
+import java.util.function.Supplier;
+import java.util.function.UnaryOperator;
+import org.jboss.logging.Logger;
+
+/** Runs each call's work on a virtual thread of its own, and turns what goes wrong into statuses. */
+@Singleton
+final class Calls {
+  private static final Logger LOG = Logger.getLogger(Calls.class);
+
+  private final CallTracker tracker;
+
+  @Inject
+  Calls(CallTracker tracker) {
+    this.tracker = tracker;
+  }
+
+  /** A call's work; it may wait. */
+  interface Work<T> {
+    /** @throws EngineException for the client to hear */
+    void run(Exchange<T> exchange) throws InterruptedException;
+  }
+
+  /**
+   * Starts a call's work; to be called on its event loop.
+   *
+   * @param onGone stops the work when nobody waits for it any more
+   * @param paths turns the engine's names of fields into paths within the request
+   */
+  <T> void start(StreamObserver<T> observer, Runnable onGone, UnaryOperator<String> paths, Work<T> work) {
+    Exchange<T> exchange = new Exchange<>((ServerCallStreamObserver<T>) observer, tracker.begin(), onGone);
+    Thread.ofVirtual().name("nibble-grpc").start(() -> {
+      try {
+        work.run(exchange);
+      } catch (EngineException failure) {
+        fail(exchange, GrpcErrors.of(stoppedByUs(failure), paths));
+      } catch (InterruptedException interrupt) {
+        onGone.run();
+        fail(exchange, GrpcErrors.of(stopping(), paths));
+      } catch (RuntimeException | Error defect) {
+        onGone.run();
+        String callId = UUID.randomUUID().toString();
+        LOG.errorf(defect, "Call %s failed.", callId);
+        fail(exchange, GrpcErrors.internal(callId));
+      }
+    });
+  }
+
+  /** Does a call whose one message is at hand without waiting. */
+  <T> void answer(StreamObserver<T> observer, UnaryOperator<String> paths, Supplier<T> message) {
+    start(observer, () -> {}, paths, exchange -> {
+      if (exchange.send(message.get())) {
+        exchange.complete();
+      }
+    });
+  }
+
+  private static void fail(Exchange<?> exchange, StatusRuntimeException error) {
+    if (!exchange.gone()) {
+      exchange.fail(error);
+    }
+  }
+
+  /** The client is still there, so it did not cancel: the service's end came first. */
+  private static EngineException stoppedByUs(EngineException failure) {
+    return failure.error() == EngineError.CANCELLED ? stopping() : failure;
+  }
+
+  private static EngineException stopping() {
+    return new EngineException(EngineError.SHUTTING_DOWN, "The service is stopping, and the answer was not finished in time.", Map.of());
+  }
+}

@@ -1,0 +1,91 @@
+package dev.nibble.serve.grpc;
+
+import dev.nibble.engine.Engine;
+import dev.nibble.engine.EngineException;
+import dev.nibble.engine.GenerationRequest;
+import dev.nibble.engine.SamplingParameters;
+import dev.nibble.serve.PromptBuilder;
+import dev.nibble.serve.RequestDefaults;
+import dev.nibble.serve.ServeConfig;
+import dev.nibble.tokenizer.ChatMessage;
+import dev.nibble.tokenizer.Tokenizer;
+import dev.nibble.v1.ChatInput;
+import dev.nibble.v1.GenerationOptions;
+import dev.nibble.v1.SamplingOptions;
+import java.util.List;
+
+/** Turns generation options as they come over the wire into an engine's request. */
+final class GenerationReader {
+  private static final int NOT_MEASURED = -1;
+
+  private GenerationReader() {}
+
+  /** @throws EngineException INVALID_REQUEST, with the engine's name of the field */
+  static GenerationRequest read(GenerationOptions options, Engine engine, ServeConfig config, long deadlineNanos) {
+    SamplingParameters sampling = sampling(options.getSampling());
+    int logProbabilities = logProbabilities(options);
+    if (options.hasMaxTokens() && options.getMaxTokens() < 1) {
+      // 0 is refused here: to the engine it would mean as many as the context leaves.
+      throw EngineException.invalid("max_tokens", "max_tokens is " + options.getMaxTokens() + "; allowed: 1 or more, or unset.");
+    }
+    int[] promptIds = promptIds(options, engine.tokenizer());
+    int maxTokens = options.hasMaxTokens() ? options.getMaxTokens() : RequestDefaults.maxTokens(config, engine, promptIds.length);
+    return new GenerationRequest(
+        promptIds, maxTokens, sampling, options.getStopList(), logProbabilities, options.getIgnoreEndOfGeneration(), deadlineNanos);
+  }
+
+  /** Path within a request with these options of a field that the engine calls {@code field}. */
+  static String path(GenerationOptions options, String field) {
+    int end = field.indexOf('[');
+    return switch (end < 0 ? field : field.substring(0, end)) {
+      case "temperature", "top_k", "top_p", "min_p", "repetition_penalty", "presence_penalty", "frequency_penalty", "logit_bias" ->
+          "options.sampling." + field;
+      case "logprobs" -> "options.log_probabilities";
+      case "messages" -> "options.chat." + field;
+      case "prompt" ->
+          switch (options.getInputCase()) {
+            case TEXT -> "options.text";
+            case CHAT -> "options.chat";
+            case INPUT_NOT_SET -> "options.input";
+          };
+      default -> "options." + field;
+    };
+  }
+
+  /** A conversation's messages, as tokenizers take them. */
+  static List<ChatMessage> messages(ChatInput chat) {
+    return chat.getMessagesList().stream().map(message -> new ChatMessage(message.getRole(), message.getContent())).toList();
+  }
+
+  private static int[] promptIds(GenerationOptions options, Tokenizer tokenizer) {
+    return switch (options.getInputCase()) {
+      case TEXT -> PromptBuilder.text(tokenizer, options.getText());
+      case CHAT -> PromptBuilder.chat(tokenizer, messages(options.getChat()));
+      case INPUT_NOT_SET -> throw EngineException.invalid("prompt", "There is neither text nor chat; one of them is needed.");
+    };
+  }
+
+  private static int logProbabilities(GenerationOptions options) {
+    if (!options.hasLogProbabilities()) {
+      return NOT_MEASURED;
+    }
+    int alternatives = options.getLogProbabilities();
+    if (alternatives < 0 || alternatives > 20) {
+      throw EngineException.invalid("logprobs", "log_probabilities is " + alternatives + "; allowed: 0 to 20, or unset.");
+    }
+    return alternatives;
+  }
+
+  private static SamplingParameters sampling(SamplingOptions sampling) {
+    return new SamplingParameters(
+        sampling.hasTemperature() ? sampling.getTemperature() : RequestDefaults.TEMPERATURE,
+        sampling.hasTopK() ? sampling.getTopK() : RequestDefaults.TOP_K,
+        sampling.hasTopP() ? sampling.getTopP() : RequestDefaults.TOP_P,
+        sampling.hasMinP() ? sampling.getMinP() : RequestDefaults.MIN_P,
+        sampling.hasRepetitionPenalty() ? sampling.getRepetitionPenalty() : RequestDefaults.REPETITION_PENALTY,
+        sampling.hasPresencePenalty() ? sampling.getPresencePenalty() : RequestDefaults.PRESENCE_PENALTY,
+        sampling.hasFrequencyPenalty() ? sampling.getFrequencyPenalty() : RequestDefaults.FREQUENCY_PENALTY,
+        sampling.getLogitBiasMap(),
+        sampling.hasSeed() ? sampling.getSeed() : RequestDefaults.seed());
+  }
+}

@@ -1,0 +1,80 @@
+package dev.nibble.serve.grpc;
+
+import com.google.protobuf.Any;
+import com.google.protobuf.Duration;
+import com.google.rpc.BadRequest;
+import com.google.rpc.ErrorInfo;
+import com.google.rpc.QuotaFailure;
+import com.google.rpc.RetryInfo;
+import dev.nibble.engine.EngineError;
+import dev.nibble.engine.EngineException;
+import dev.nibble.serve.ErrorTable;
+import io.grpc.StatusRuntimeException;
+import io.grpc.protobuf.StatusProto;
+import java.util.Map;
+import java.util.function.UnaryOperator;
+
+/**
+ * Engine errors as gRPC tells them: a canonical code, a sentence for people, and {@code google.rpc.ErrorInfo} for programs, with
+ * {@code BadRequest}, {@code RetryInfo} or {@code QuotaFailure} where they fit.
+ */
+final class GrpcErrors {
+  /** Errors travel as HTTP/2 trailers, which clients take up to 8 KiB of; a message is in there twice. */
+  private static final int LONGEST_MESSAGE = 512;
+
+  private static final int LONGEST_VALUE = 128;
+
+  private GrpcErrors() {}
+
+  /** An engine's error; {@code paths} turns the engine's names of fields into paths within the request. */
+  static StatusRuntimeException of(EngineException failure, UnaryOperator<String> paths) {
+    ErrorTable.Entry entry = ErrorTable.of(failure.error());
+    String message = cut(failure.getMessage(), LONGEST_MESSAGE);
+    com.google.rpc.Status.Builder status = com.google.rpc.Status.newBuilder().setCode(entry.grpcCode().value()).setMessage(message);
+
+    String field = failure.metadata().get("field");
+    ErrorInfo.Builder info = ErrorInfo.newBuilder().setDomain(ErrorTable.DOMAIN).setReason(entry.reason());
+    failure.metadata().forEach((key, value) -> info.putMetadata(key, cut(key.equals("field") ? paths.apply(value) : value, LONGEST_VALUE)));
+    status.addDetails(Any.pack(info.build()));
+
+    switch (failure.error()) {
+      case INVALID_REQUEST -> {
+        if (field != null) {
+          status.addDetails(Any.pack(badRequest(cut(paths.apply(field), LONGEST_VALUE), message)));
+        }
+      }
+      case QUEUE_FULL -> {
+        QuotaFailure.Violation violation = QuotaFailure.Violation.newBuilder().setSubject("nibble.queue-capacity").setDescription(message).build();
+        status.addDetails(Any.pack(QuotaFailure.newBuilder().addViolations(violation).build()));
+        status.addDetails(Any.pack(retryInfo(failure)));
+      }
+      case MODEL_LOADING, SHUTTING_DOWN -> status.addDetails(Any.pack(retryInfo(failure)));
+      case MODEL_NOT_FOUND, CONTEXT_LENGTH_EXCEEDED, DEADLINE_EXCEEDED, CANCELLED, INTERNAL -> {}
+    }
+    return StatusProto.toStatusRuntimeException(status.build());
+  }
+
+  /** A defect of ours; what it was is for the log alone, where the call's id finds it. */
+  static StatusRuntimeException internal(String callId) {
+    String message = "The call could not be answered because of a defect in the service (call " + callId + ").";
+    return of(new EngineException(EngineError.INTERNAL, message, Map.of("call_id", callId)), UnaryOperator.identity());
+  }
+
+  private static BadRequest badRequest(String path, String message) {
+    return BadRequest.newBuilder().addFieldViolations(BadRequest.FieldViolation.newBuilder().setField(path).setDescription(message)).build();
+  }
+
+  private static RetryInfo retryInfo(EngineException failure) {
+    long seconds = Long.parseLong(failure.metadata().getOrDefault("retry_after_seconds", "1"));
+    return RetryInfo.newBuilder().setRetryDelay(Duration.newBuilder().setSeconds(seconds)).build();
+  }
+
+  /** Requests are repeated in errors, and may be megabytes long. */
+  private static String cut(String text, int longest) {
+    if (text.length() <= longest) {
+      return text;
+    }
+    int end = Character.isHighSurrogate(text.charAt(longest - 1)) ? longest - 1 : longest;
+    return text.substring(0, end) + "…";
+  }
+}

@@ -1,0 +1,88 @@
+package dev.nibble.serve.grpc;
+
+import dev.nibble.serve.ServingState;
+import dev.nibble.v1.GenerationServiceGrpc;
+import dev.nibble.v1.ModelServiceGrpc;
+import dev.nibble.v1.TokenizerServiceGrpc;
+import grpc.health.v1.HealthGrpc;
+import grpc.health.v1.HealthOuterClass.HealthCheckRequest;
+import grpc.health.v1.HealthOuterClass.HealthCheckResponse;
+import grpc.health.v1.HealthOuterClass.HealthCheckResponse.ServingStatus;
+import io.grpc.Status;
+import io.grpc.stub.ServerCallStreamObserver;
+import io.grpc.stub.StreamObserver;
+import io.quarkus.grpc.GrpcService;
+import jakarta.enterprise.event.Observes;
+import java.util.HashMap;
+import java.util.HashSet;
+import java.util.Map;
+import java.util.Set;
+
+/**
+ * {@code grpc.health.v1.Health}: the whole (the empty name), each service by its full name, and each model by its own name, which is
+ * known from when it is loaded. Never blocks.
+ */
+@GrpcService
+final class HealthApi extends HealthGrpc.HealthImplBase {
+  private static final Set<String> SERVICES =
+      Set.of("", GenerationServiceGrpc.SERVICE_NAME, ModelServiceGrpc.SERVICE_NAME, TokenizerServiceGrpc.SERVICE_NAME);
+  /** The protocol's SERVICE_UNKNOWN, which the framework's copy of it leaves out. */
+  private static final int SERVICE_UNKNOWN = 3;
+
+  // Guarded by this object's monitor, so that each watcher hears of changes once and in order.
+  private final Map<String, ServingStatus> statuses = new HashMap<>();
+  private final Map<String, Set<StreamObserver<HealthCheckResponse>>> watchers = new HashMap<>();
+
+  HealthApi() {
+    SERVICES.forEach(service -> statuses.put(service, ServingStatus.NOT_SERVING));
+  }
+
+  synchronized void changed(@Observes ServingState state) {
+    ServingStatus status = state.ready() ? ServingStatus.SERVING : ServingStatus.NOT_SERVING;
+    Set<String> names = new HashSet<>(SERVICES);
+    names.addAll(state.models());
+    for (String name : names) {
+      if (statuses.put(name, status) != status) {
+        watchers.getOrDefault(name, Set.of()).forEach(watcher -> watcher.onNext(response(status)));
+      }
+    }
+  }
+
+  @Override
+  public void check(HealthCheckRequest request, StreamObserver<HealthCheckResponse> observer) {
+    ServingStatus status;
+    synchronized (this) {
+      status = statuses.get(request.getService());
+    }
+    if (status == null) {
+      observer.onError(Status.NOT_FOUND.withDescription("There is no service or model of that name here.").asRuntimeException());
+      return;
+    }
+    observer.onNext(response(status));
+    observer.onCompleted();
+  }
+
+  @Override
+  public void watch(HealthCheckRequest request, StreamObserver<HealthCheckResponse> observer) {
+    String name = request.getService();
+    ServerCallStreamObserver<HealthCheckResponse> watcher = (ServerCallStreamObserver<HealthCheckResponse>) observer;
+    watcher.setOnCancelHandler(() -> forget(name, watcher));
+    synchronized (this) {
+      ServingStatus status = statuses.get(name);
+      watcher.onNext(status == null ? HealthCheckResponse.newBuilder().setStatusValue(SERVICE_UNKNOWN).build() : response(status));
+      watchers.computeIfAbsent(name, key -> new HashSet<>()).add(watcher);
+    }
+  }
+
+  private synchronized void forget(String name, StreamObserver<HealthCheckResponse> watcher) {
+    Set<StreamObserver<HealthCheckResponse>> others = watchers.get(name);
+    others.remove(watcher);
+    if (others.isEmpty()) {
+      watchers.remove(name);
+    }
+  }
+
+  private static HealthCheckResponse response(ServingStatus status) {
+    return HealthCheckResponse.newBuilder().setStatus(status).build();
+  }
+}

@@ -1,0 +1,38 @@
+package dev.nibble.serve.grpc;
+
+import io.quarkus.test.common.QuarkusTestResourceLifecycleManager;
+import java.io.IOException;
+import java.io.UncheckedIOException;
+import java.net.ServerSocket;
+import java.util.Map;
+
+/** Has the gRPC server listen on a port that is free, in the JVM and as an executable alike, and tells tests which. */
+public final class FreeGrpcPort implements QuarkusTestResourceLifecycleManager {
+  /** A test that wants to know the port. */
+  interface Client {
+    void grpcPort(int port);
+  }
+
+  private int port;
+
+  @Override
+  public Map<String, String> start() {
+    try (ServerSocket socket = new ServerSocket(0)) {
+      port = socket.getLocalPort();
+    } catch (IOException failure) {
+      throw new UncheckedIOException(failure);
+    }
+    String value = Integer.toString(port);
+    return Map.of("quarkus.grpc.server.port", value, "quarkus.grpc.server.test-port", value);
+  }
+
+  @Override
+  public void inject(Object testInstance) {
+    if (testInstance instanceof Client client) {
+      client.grpcPort(port);
+    }
+  }
+
+  @Override
+  public void stop() {}
+}

@@ -1,0 +1,164 @@
+package dev.nibble.serve.grpc;
+
+import dev.nibble.engine.Engine;
+import dev.nibble.engine.EngineOptions;
+import dev.nibble.engine.Generation;
+import dev.nibble.engine.GenerationListener;
+import dev.nibble.engine.GenerationRequest;
+import dev.nibble.engine.ModelInfo;
+import dev.nibble.engine.ModelOpener;
+import dev.nibble.engine.SequentialEngine;
+import dev.nibble.model.LanguageModel;
+import dev.nibble.model.kvcache.KvCacheFormat;
+import dev.nibble.serve.EngineLoader;
+import dev.nibble.serve.ServeConfig;
+import dev.nibble.tokenizer.Tokenizer;
+import io.quarkus.test.junit.QuarkusTestProfile;
+import jakarta.enterprise.inject.Alternative;
+import jakarta.inject.Singleton;
+import java.io.IOException;
+import java.time.Duration;
+import java.util.Map;
+import java.util.Optional;
+import java.util.OptionalInt;
+import java.util.Set;
+import java.util.concurrent.CountDownLatch;
+import java.util.concurrent.Semaphore;
+
+/** The embedded model, but a test decides when it is loaded, when each forward pass may happen, and what breaks. */
+@Alternative
+@Singleton
+class PacedLoader implements EngineLoader {
+  /** Has a service use it, with one place in the waiting line. */
+  public static final class Profile implements QuarkusTestProfile {
+    @Override
+    public Set<Class<?>> getEnabledAlternatives() {
+      return Set.of(PacedLoader.class);
+    }
+
+    @Override
+    public Map<String, String> getConfigOverrides() {
+      return Map.of("nibble.queue-capacity", "1");
+    }
+  }
+
+  final CountDownLatch mayLoad = new CountDownLatch(1);
+  final Semaphore permits = new Semaphore(0);
+  volatile RuntimeException passFailure; // null: none
+  volatile RuntimeException submitFailure; // null: none
+  volatile GenerationRequest submitted;
+  volatile boolean submittedOnVirtualThread;
+
+  @Override
+  public Engine load(ServeConfig config) throws IOException {
+    try {
+      mayLoad.await();
+    } catch (InterruptedException interrupt) {
+      throw new IOException(interrupt);
+    }
+    ModelOpener.Opened opened = ModelOpener.open(Optional.empty(), Optional.empty(), OptionalInt.of(1), KvCacheFormat.F32, (bytes, total) -> {});
+    return new WatchedEngine(
+        new SequentialEngine(opened.info(), new PacedModel(opened.loaded().model()), opened.tokenizer(), new EngineOptions(config.queueCapacity())));
+  }
+
+  private final class PacedModel implements LanguageModel {
+    private final LanguageModel paced;
+
+    PacedModel(LanguageModel paced) {
+      this.paced = paced;
+    }
+
+    @Override
+    public int vocabularySize() {
+      return paced.vocabularySize();
+    }
+
+    @Override
+    public int contextLength() {
+      return paced.contextLength();
+    }
+
+    @Override
+    public Sequence newSequence(int capacity) {
+      Sequence sequence = paced.newSequence(capacity);
+      return new Sequence() {
+        @Override
+        public int length() {
+          return sequence.length();
+        }
+
+        @Override
+        public int capacity() {
+          return sequence.capacity();
+        }
+
+        @Override
+        public void append(int[] ids, int from, int count, float[] logits) {
+          permits.acquireUninterruptibly();
+          if (passFailure != null) {
+            throw passFailure;
+          }
+          sequence.append(ids, from, count, logits);
+        }
+
+        @Override
+        public void close() {
+          sequence.close();
+        }
+      };
+    }
+  }
+
+  private final class WatchedEngine implements Engine {
+    private final Engine engine;
+
+    WatchedEngine(Engine engine) {
+      this.engine = engine;
+    }
+
+    @Override
+    public ModelInfo model() {
+      return engine.model();
+    }
+
+    @Override
+    public Tokenizer tokenizer() {
+      return engine.tokenizer();
+    }
+
+    @Override
+    public Generation submit(GenerationRequest request, GenerationListener listener) {
+      submitted = request;
+      submittedOnVirtualThread = Thread.currentThread().isVirtual();
+      if (submitFailure != null) {
+        throw submitFailure;
+      }
+      return engine.submit(request, listener);
+    }
+
+    @Override
+    public int queueDepth() {
+      return engine.queueDepth();
+    }
+
+    @Override
+    public int running() {
+      return engine.running();
+    }
+
+    @Override
+    public long forwardPasses() {
+      return engine.forwardPasses();
+    }
+
+    @Override
+    public boolean drain(Duration grace) {
+      return engine.drain(grace);
+    }
+
+    @Override
+    public void close() {
+      engine.close();
+    }
+  }
+}
