@@ -2,6 +2,7 @@ package dev.nibble.serve.grpc;
 
 import dev.nibble.engine.Engine;
 import dev.nibble.engine.GeneratedToken;
+import dev.nibble.engine.GenerationRequest;
 import dev.nibble.serve.Answer;
 import dev.nibble.serve.ServeConfig;
 import dev.nibble.serve.ServedModels;
@@ -45,7 +46,12 @@ final class GenerationApi extends GenerationServiceGrpc.GenerationServiceImplBas
 
   private Engine start(GenerationOptions options, Answer answer, Exchange<?> exchange) {
     Engine engine = models.require(options.getModel());
-    answer.start(engine, GenerationReader.read(options, engine, config, exchange.deadlineNanos()));
+    GenerationRequest generation = GenerationReader.read(options, engine, config, exchange.deadlineNanos());
+    if (options.hasChat()) {
+      answer.startOwnText(engine, generation);
+    } else {
+      answer.start(engine, generation);
+    }
     return engine;
   }
 
