@@ -152,6 +152,11 @@ class PacedLoader implements EngineLoader {
     }
 
     @Override
+    public boolean alive() {
+      return engine.alive();
+    }
+
+    @Override
     public boolean drain(Duration grace) {
       return engine.drain(grace);
     }
