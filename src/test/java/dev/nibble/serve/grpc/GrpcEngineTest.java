@@ -304,16 +304,16 @@ class GrpcEngineTest extends GrpcClientTest {
     assertThat(whole.poll(10, TimeUnit.SECONDS)).isEqualTo(SERVING);
     assertThat(model.poll(10, TimeUnit.SECONDS)).isEqualTo(SERVING);
 
-    stopping.fire(new ShutdownDelayInitiatedEvent());
-    assertThat(whole.poll(10, TimeUnit.SECONDS)).isEqualTo(NOT_SERVING);
-    assertThat(model.poll(10, TimeUnit.SECONDS)).isEqualTo(NOT_SERVING);
-    assertThat(healthOf(GenerationServiceGrpc.SERVICE_NAME)).isEqualTo(NOT_SERVING);
-    loader.permits.release(PLENTY);
-    assertThat(generation.generate(request(command())).getText()).as("requests are still taken").isEqualTo(ANSWER);
-
     loader.permits.drainPermits();
     ListenableFuture<GenerateResponse> cut = GenerationServiceGrpc.newFutureStub(channel).generate(request(command()));
     await(() -> engine().running() == 1, "a call is computed");
+    // Returns when the running call has ended.
+    Thread stop = Thread.ofPlatform().start(() -> stopping.fire(new ShutdownDelayInitiatedEvent()));
+    assertThat(whole.poll(10, TimeUnit.SECONDS)).isEqualTo(NOT_SERVING);
+    assertThat(model.poll(10, TimeUnit.SECONDS)).isEqualTo(NOT_SERVING);
+    assertThat(healthOf(GenerationServiceGrpc.SERVICE_NAME)).isEqualTo(NOT_SERVING);
+    assertThat(stop.isAlive()).isTrue();
+
     assertThat(engine().drain(Duration.ZERO)).isFalse();
     loader.permits.release(PLENTY);
     try {
@@ -322,6 +322,7 @@ class GrpcEngineTest extends GrpcClientTest {
     } catch (ExecutionException failure) {
       assertError((StatusRuntimeException) failure.getCause(), Status.Code.UNAVAILABLE, "SHUTTING_DOWN");
     }
+    assertThat(stop.join(Duration.ofSeconds(20))).isTrue();
     StatusRuntimeException refusal = refusal(() -> generation.generate(request(command())));
     assertError(refusal, Status.Code.UNAVAILABLE, "SHUTTING_DOWN");
     assertThat(detail(refusal, RetryInfo.class)).isNotNull();
