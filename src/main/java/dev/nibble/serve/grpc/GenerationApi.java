@@ -47,7 +47,7 @@ final class GenerationApi extends GenerationServiceGrpc.GenerationServiceImplBas
   private Engine start(GenerationOptions options, Answer answer, Exchange<?> exchange) {
     Engine engine = models.require(options.getModel());
     GenerationRequest generation = GenerationReader.read(options, engine, config, exchange.deadlineNanos());
-    if (options.hasChat()) {
+    if (options.hasChat() || options.getText().isEmpty()) {
       answer.startOwnText(engine, generation);
     } else {
       answer.start(engine, generation);
