@@ -18,6 +18,8 @@ import java.util.List;
 import java.util.Map;
 import java.util.Optional;
 import java.util.stream.Collectors;
+import org.eclipse.microprofile.config.Config;
+import org.eclipse.microprofile.config.ConfigProvider;
 import org.jboss.logging.Logger;
 
 /**
@@ -117,7 +119,10 @@ public class ServedModels {
       engine.close();
       return;
     }
-    LOG.infof("Serving model \"%s\".", engine.model().name());
+    // As configured: 0, which tests use, stands for any free port.
+    Config settings = ConfigProvider.getConfig();
+    LOG.infof("Serving model \"%s\": REST on port %s, gRPC on port %s.", engine.model().name(),
+        settings.getConfigValue("quarkus.http.port").getValue(), settings.getConfigValue("quarkus.grpc.server.port").getValue());
     announce();
   }
 
