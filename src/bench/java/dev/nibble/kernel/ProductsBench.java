@@ -32,7 +32,7 @@ public final class ProductsBench {
       long[] memory = new long[(int) (matrix.bytes() / 8)];
       int stride = TiledMatrix.padded(rows);
       float[] out = new float[TOKENS * stride];
-      Products products = new Products(pool, KernelMode.VECTOR);
+      Products products = new Products(pool, KernelMode.VECTOR_256);
       double[] read = new double[ROUNDS];
       double[] decode = new double[ROUNDS];
       double[] prefill = new double[ROUNDS];

@@ -1,11 +1,13 @@
 package dev.nibble.cli;
 
+import dev.nibble.serve.SettingsCheck;
 import io.quarkus.runtime.Quarkus;
 import java.nio.file.Files;
 import java.nio.file.NoSuchFileException;
 import java.nio.file.Path;
 import java.util.Map;
 import java.util.concurrent.Callable;
+import org.eclipse.microprofile.config.ConfigProvider;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Mixin;
 import picocli.CommandLine.Option;
@@ -41,6 +43,7 @@ final class ServeCommand implements Callable<Integer> {
     model.threads().ifPresent(threads -> System.setProperty("nibble.threads", Integer.toString(threads)));
     setPort("--http-port", "quarkus.http.port", httpPort);
     setPort("--grpc-port", "quarkus.grpc.server.port", grpcPort);
+    SettingsCheck.require(ConfigProvider.getConfig());
     Quarkus.run();
     return 0;
   }

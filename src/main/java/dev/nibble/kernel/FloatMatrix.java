@@ -88,8 +88,8 @@ public final class FloatMatrix implements TiledMatrix {
       long at = 64L * tile * columns;
       int outAt = tile * TILE_ROWS;
       switch (mode) {
-        case SCALAR -> multiplyScalar(tile(tile), columns, x, tokens, out, stride, outAt);
-        case VECTOR -> {
+        case SCALAR, VECTOR_128 -> multiplyScalar(tile(tile), columns, x, tokens, out, stride, outAt);
+        case VECTOR_256 -> {
           int token = 0;
           for (; token + 3 < tokens; token += 4) {
             FloatKernel.multiplyFour(data, at, columns, x.values, token * x.stride(), x.stride(), out, token * stride + outAt, stride);

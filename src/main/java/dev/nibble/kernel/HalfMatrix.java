@@ -100,8 +100,8 @@ public final class HalfMatrix implements TiledMatrix {
       long at = 32L * tile * columns;
       int outAt = tile * TILE_ROWS;
       switch (mode) {
-        case SCALAR -> FloatMatrix.multiplyScalar(tile(tile), columns, x, tokens, out, stride, outAt);
-        case VECTOR -> {
+        case SCALAR, VECTOR_128 -> FloatMatrix.multiplyScalar(tile(tile), columns, x, tokens, out, stride, outAt);
+        case VECTOR_256 -> {
           int token = 0;
           for (; token + 3 < tokens; token += 4) {
             if (brain) {

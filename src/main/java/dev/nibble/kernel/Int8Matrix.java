@@ -166,8 +166,8 @@ public final class Int8Matrix implements TiledMatrix {
     long tileBytes = (long) blocks * blockBytes(groups);
     for (int tile = from; tile < to; tile++) {
       switch (mode) {
-        case SCALAR -> multiplyScalar(tile, x, tokens, out, stride);
-        case VECTOR -> {
+        case SCALAR, VECTOR_128 -> multiplyScalar(tile, x, tokens, out, stride);
+        case VECTOR_256 -> {
           int token = 0;
           for (; token + 1 < tokens; token += 2) {
             Int8Kernel.multiply(data, tile * tileBytes, blocks, groups, x.quants, token * x.stride(), (token + 1) * x.stride(), x.scales,

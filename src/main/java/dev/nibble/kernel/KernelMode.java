@@ -1,9 +1,11 @@
 package dev.nibble.kernel;
 
-/** Which code computes: both give the same bits. */
+/** Which code computes: all give the same bits. */
 public enum KernelMode {
-  /** Vector API, 256 bits. */
-  VECTOR,
+  /** Vector API, 256 bits (AVX2). */
+  VECTOR_256,
+  /** Vector API, 128 bits (NEON). */
+  VECTOR_128,
   /** Plain Java, the reference. */
   SCALAR;
 
@@ -26,13 +28,14 @@ public enum KernelMode {
       // 256-bit species still work on narrower machines, but are emulated there, far slower than plain loops.
       return new Choice(SCALAR, "this processor's vectors have " + bits + " bits; the vector kernels need 256 (AVX2)");
     }
-    return new Choice(VECTOR, "");
+    return new Choice(VECTOR_256, "");
   }
 
   /** Bits of a vector in this mode; 0 for plain Java. */
   public int vectorBits() {
     return switch (this) {
-      case VECTOR -> 256;
+      case VECTOR_256 -> 256;
+      case VECTOR_128 -> 128;
       case SCALAR -> 0;
     };
   }

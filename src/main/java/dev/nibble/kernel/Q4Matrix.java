@@ -119,8 +119,8 @@ public final class Q4Matrix implements TiledMatrix {
     TiledMatrix.check(this, x, tokens, out, stride, from, to);
     long tileBytes = (long) blocks * BLOCK_BYTES;
     switch (mode) {
-      case SCALAR -> Q4Reference.multiply(data, blocks, x, tokens, out, stride, from, to);
-      case VECTOR -> {
+      case SCALAR, VECTOR_128 -> Q4Reference.multiply(data, blocks, x, tokens, out, stride, from, to);
+      case VECTOR_256 -> {
         int paired = tokens == 1 ? 0 : tokens & -2;
         if (paired > 0) {
           multiplyPairs(x, paired, out, stride, from, to, tileBytes, scratch);
