@@ -3,6 +3,7 @@ package dev.nibble.serve.grpc;
 import dev.nibble.engine.EngineError;
 import dev.nibble.engine.EngineException;
 import dev.nibble.serve.CallTracker;
+import io.grpc.Status;
 import io.grpc.StatusRuntimeException;
 import io.grpc.stub.ServerCallStreamObserver;
 import io.grpc.stub.StreamObserver;
@@ -44,15 +45,15 @@ final class Calls {
       try {
         work.run(exchange);
       } catch (EngineException failure) {
-        fail(exchange, GrpcErrors.of(stoppedByUs(failure), paths));
+        fail(exchange, () -> GrpcErrors.of(stoppedByUs(failure), paths));
       } catch (InterruptedException interrupt) {
         onGone.run();
-        fail(exchange, GrpcErrors.of(stopping(), paths));
+        fail(exchange, () -> GrpcErrors.of(stopping(), paths));
       } catch (RuntimeException | Error defect) {
         onGone.run();
         String callId = UUID.randomUUID().toString();
         LOG.errorf(defect, "Call %s failed.", callId);
-        fail(exchange, GrpcErrors.internal(callId));
+        fail(exchange, () -> GrpcErrors.internal(callId));
       }
     });
   }
@@ -66,9 +67,17 @@ final class Calls {
     });
   }
 
-  private static void fail(Exchange<?> exchange, StatusRuntimeException error) {
+  private static void fail(Exchange<?> exchange, Supplier<StatusRuntimeException> error) {
+    StatusRuntimeException status;
+    try {
+      status = error.get();
+    } catch (RuntimeException | Error defect) {
+      // Details that can't be written must not leave the client waiting.
+      LOG.error("A call's error could not be told in full.", defect);
+      status = Status.INTERNAL.withDescription("The call failed, and what failed it could not be told in full.").asRuntimeException();
+    }
     if (!exchange.gone()) {
-      exchange.fail(error);
+      exchange.fail(status);
     }
   }
 

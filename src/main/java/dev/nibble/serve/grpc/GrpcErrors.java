@@ -11,6 +11,7 @@ import dev.nibble.engine.EngineException;
 import dev.nibble.serve.ErrorTable;
 import io.grpc.StatusRuntimeException;
 import io.grpc.protobuf.StatusProto;
+import io.quarkus.runtime.annotations.RegisterForReflection;
 import java.util.Map;
 import java.util.function.UnaryOperator;
 
@@ -18,6 +19,12 @@ import java.util.function.UnaryOperator;
  * Engine errors as gRPC tells them: a canonical code, a sentence for people, and {@code google.rpc.ErrorInfo} for programs, with
  * {@code BadRequest}, {@code RetryInfo} or {@code QuotaFailure} where they fit.
  */
+// protobuf looks up the accessors of messages by reflection; the framework registers those of our own protos alone.
+@RegisterForReflection(targets = {
+    com.google.rpc.Status.class, com.google.rpc.Status.Builder.class, Any.class, Any.Builder.class, ErrorInfo.class, ErrorInfo.Builder.class,
+    BadRequest.class, BadRequest.Builder.class, BadRequest.FieldViolation.class, BadRequest.FieldViolation.Builder.class,
+    QuotaFailure.class, QuotaFailure.Builder.class, QuotaFailure.Violation.class, QuotaFailure.Violation.Builder.class,
+    RetryInfo.class, RetryInfo.Builder.class, Duration.class, Duration.Builder.class})
 final class GrpcErrors {
   /** Errors travel as HTTP/2 trailers, which clients take up to 8 KiB of; a message is in there twice. */
   private static final int LONGEST_MESSAGE = 512;
