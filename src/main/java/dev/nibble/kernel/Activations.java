@@ -1,22 +1,37 @@
 package dev.nibble.kernel;
 
 /**
- * Input vectors of matrix products: tokens × columns as floats, and beside them as int8 with a scale and a sum for every 32. Rows are padded
- * with zeros to whole blocks of 32.
+ * Input vectors of matrix products: tokens × columns as floats, and beside them as int8 with a scale for every 32 and in the orders that integer
+ * kernels broadcast. Rows are padded with zeros to whole blocks of 32.
+ *
+ * <p>Integer kernels keep a row in a lane of 32 bits and two sums of 16 bits in it, so they take inputs in pairs: of each eight, x0 … x7, the
+ * pairs are (x0, x4), (x1, x5), (x2, x6) and (x3, x7), the first in the low half. {@link #pairs} holds them as they are. {@link #steps} holds
+ * differences, (xi − 16 xi−1) with x−1 = 0, for weights of four bits that are shifted but not masked (see {@link Q4Matrix}).
  */
 public final class Activations {
   /** Inputs that share a scale: as many as a block of Q4_0 and Q8_0 has. */
   public static final int BLOCK = 32;
+  /** Pairs of a block. */
+  static final int PAIRS = BLOCK / 2;
   /** 1.5 × 2^23: adding it to a float of magnitude below 2^22 rounds to an integer, halves to even, and leaves it in the low bits. */
-  private static final float ROUND = 12582912f;
+  static final float ROUND = 12582912f;
+  /** Unused quants before the first, so that a vector can be loaded from one to the left. */
+  static final int FRONT = 4;
+  /** All bits of a float but its sign: as integers they are ordered as magnitudes are. */
+  static final int MAGNITUDE = 0x7fffffff;
+  /** Largest magnitude of a rounded input. */
+  static final float LARGEST = 127f;
 
   private final int columns;
   private final int stride;
   final int blocks;
   final float[] values; // [token][stride]
-  final short[] quants; // [token][stride], -127 to 127
+  final int[] quants; // FRONT, then [token][stride], -127 to 127
   final float[] scales; // [token][blocks]
-  final int[] sums; // [token][blocks], of quants
+  final float[] pairs; // [token][blocks][16], bits of two shorts each: floats, because a float from memory broadcasts in one instruction
+  final float[] steps; // [token][blocks][16], likewise
+  final int[] nibbleOffsets; // [token][blocks]: -8 × the block's inputs, low halves and high halves of its pairs apart, as two shorts
+  final int[] sixBitOffsets; // [token][blocks][2]: -32 × the inputs of half a block, likewise
 
   /** @param tokens most vectors held at a time */
   public Activations(int tokens, int columns) {
@@ -24,9 +39,12 @@ public final class Activations {
     blocks = (columns + BLOCK - 1) / BLOCK;
     stride = blocks * BLOCK;
     values = new float[Math.multiplyExact(tokens, stride)];
-    quants = new short[values.length];
+    quants = new int[FRONT + values.length];
     scales = new float[tokens * blocks];
-    sums = new int[tokens * blocks];
+    pairs = new float[values.length / 2];
+    steps = new float[values.length / 2];
+    nibbleOffsets = new int[tokens * blocks];
+    sixBitOffsets = new int[2 * tokens * blocks];
   }
 
   public int columns() {
@@ -38,30 +56,77 @@ public final class Activations {
     return stride;
   }
 
+  /** Blocks of a vector. */
+  public int blocks() {
+    return blocks;
+  }
+
   /** The vectors: [token][stride]. Writers call {@link #quantize} before integer products read them. */
   public float[] values() {
     return values;
   }
 
   /** Rounds a token's vector to int8, block by block: scale = largest magnitude / 127, halves to even. */
-  public void quantize(int token) {
-    for (int block = 0; block < blocks; block++) {
-      int from = token * stride + block * BLOCK;
-      float largest = 0;
-      for (int i = 0; i < BLOCK; i++) {
-        largest = Math.max(largest, Math.abs(values[from + i]));
-      }
-      float inverse = largest == 0 ? 0 : 127f / largest;
-      // Below 2^-121 the inverse overflows: such vectors count as zero.
-      inverse = inverse > Float.MAX_VALUE ? 0 : inverse;
-      int sum = 0;
-      for (int i = 0; i < BLOCK; i++) {
-        int quant = Float.floatToRawIntBits(values[from + i] * inverse + ROUND) - Float.floatToRawIntBits(ROUND);
-        quants[from + i] = (short) quant;
-        sum += quant;
-      }
-      scales[token * blocks + block] = largest / 127f;
-      sums[token * blocks + block] = sum;
+  public void quantize(int token, KernelMode mode) {
+    quantize(token, 0, blocks, mode);
+  }
+
+  /** Rounds some blocks of a token's vector: {@code fromBlock} to {@code toBlock - 1}. */
+  public void quantize(int token, int fromBlock, int toBlock, KernelMode mode) {
+    if (token < 0 || fromBlock < 0 || toBlock > blocks || (token + 1) * stride > values.length) {
+      throw new IllegalArgumentException("blocks " + fromBlock + " to " + toBlock + " of token " + token + " are outside");
     }
+    for (int block = token * blocks + fromBlock; block < token * blocks + toBlock; block++) {
+      switch (mode) {
+        case VECTOR_256, VECTOR_128 -> ActivationKernel.quantize(this, block);
+        case SCALAR -> quantizeScalar(block);
+      }
+    }
+  }
+
+  private void quantizeScalar(int block) {
+    int from = block * BLOCK;
+    int bits = 0;
+    for (int i = from; i < from + BLOCK; i++) {
+      bits = Math.max(bits, Float.floatToRawIntBits(values[i]) & MAGNITUDE);
+    }
+    float largest = Float.intBitsToFloat(bits);
+    float inverse = inverse(largest);
+    for (int i = from; i < from + BLOCK; i++) {
+      quants[FRONT + i] = Float.floatToRawIntBits(values[i] * inverse + ROUND) - Float.floatToRawIntBits(ROUND);
+    }
+    scales[block] = largest / LARGEST;
+    int[] low = new int[2];
+    int[] high = new int[2];
+    for (int i = 0; i < PAIRS; i++) {
+      int at = FRONT + from + i / 4 * 8 + i % 4;
+      int first = quants[at];
+      int second = quants[at + 4];
+      pairs[block * PAIRS + i] = Float.intBitsToFloat(pair(first, second));
+      int beforeFirst = i % 4 == 0 ? 0 : quants[at - 1];
+      int beforeSecond = i % 4 == 0 ? 0 : quants[at + 3];
+      steps[block * PAIRS + i] = Float.intBitsToFloat(pair(first - 16 * beforeFirst, second - 16 * beforeSecond));
+      low[i / 8] += first;
+      high[i / 8] += second;
+    }
+    offsets(block, low[0], high[0], low[1], high[1]);
+  }
+
+  /** Keeps what takes the offsets of weights out of a block's products; sums of the low and the high halves of its first and its last eight pairs. */
+  void offsets(int block, int low0, int high0, int low1, int high1) {
+    nibbleOffsets[block] = pair(-8 * (low0 + low1), -8 * (high0 + high1));
+    sixBitOffsets[2 * block] = pair(-32 * low0, -32 * high0);
+    sixBitOffsets[2 * block + 1] = pair(-32 * low1, -32 * high1);
+  }
+
+  /** What values are multiplied by; 0 for vectors of zeros and those below 2^-121, whose inverse overflows: they count as zero. */
+  static float inverse(float largest) {
+    float inverse = largest == 0 ? 0 : LARGEST / largest;
+    return inverse > Float.MAX_VALUE ? 0 : inverse;
+  }
+
+  /** Two shorts in an int, the first one low. */
+  static int pair(int low, int high) {
+    return low & 0xffff | high << 16;
   }
 }

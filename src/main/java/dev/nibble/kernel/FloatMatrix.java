@@ -82,20 +82,25 @@ public final class FloatMatrix implements TiledMatrix {
   }
 
   @Override
-  public void multiply(Activations x, int tokens, float[] out, int stride, int from, int to, KernelMode mode, KernelScratch scratch) {
+  public void multiply(Activations x, int tokens, float[] out, int stride, int from, int to, KernelMode mode) {
     TiledMatrix.check(this, x, tokens, out, stride, from, to);
     for (int tile = from; tile < to; tile++) {
       long at = 64L * tile * columns;
       int outAt = tile * TILE_ROWS;
       switch (mode) {
-        case SCALAR, VECTOR_128 -> multiplyScalar(tile(tile), columns, x, tokens, out, stride, outAt);
+        case SCALAR -> multiplyScalar(tile(tile), columns, x, tokens, out, stride, outAt);
         case VECTOR_256 -> {
           int token = 0;
           for (; token + 3 < tokens; token += 4) {
-            FloatKernel.multiplyFour(data, at, columns, x.values, token * x.stride(), x.stride(), out, token * stride + outAt, stride);
+            FloatKernel256.multiplyFour(data, at, columns, x.values, token * x.stride(), x.stride(), out, token * stride + outAt, stride);
           }
           for (; token < tokens; token++) {
-            FloatKernel.multiply(data, at, columns, x.values, token * x.stride(), out, token * stride + outAt);
+            FloatKernel256.multiply(data, at, columns, x.values, token * x.stride(), out, token * stride + outAt);
+          }
+        }
+        case VECTOR_128 -> {
+          for (int token = 0; token < tokens; token++) {
+            FloatKernel128.multiply(data, at, columns, x.values, token * x.stride(), out, token * stride + outAt);
           }
         }
       }

@@ -5,7 +5,10 @@ import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
 import java.util.Arrays;
 
-/** F16 and BF16 weights: a tile holds, for each input in order, 16 shorts; lanes as in {@link Q4Matrix}. */
+/**
+ * F16 and BF16 weights: a tile holds, for each input in order, 16 shorts. Short 2i is row i, short 2i + 1 is row 8 + i, so that shorts become floats
+ * by shifts of ints, in their lanes.
+ */
 public final class HalfMatrix implements TiledMatrix {
   private final NumericFormat format;
   private final int rows;
@@ -36,13 +39,18 @@ public final class HalfMatrix implements TiledMatrix {
             if ((row[i] & exponent) == exponent) {
               throw new IllegalArgumentException("the weight of row " + rowNumber + ", column " + i + " is not finite");
             }
-            tile[TILE_ROWS * i + Q4Matrix.lane(r)] = row[i];
+            tile[TILE_ROWS * i + lane(r)] = row[i];
           }
         }
         TiledMatrix.store(tile, target, 2L * t * tile.length);
       }
     });
     return new HalfMatrix(format, rows, columns, target);
+  }
+
+  /** The short that a row has among the 16 of an input. */
+  static int lane(int row) {
+    return row < 8 ? 2 * row : 2 * (row - 8) + 1;
   }
 
   @Override
@@ -85,7 +93,7 @@ public final class HalfMatrix implements TiledMatrix {
     float[] tile = new float[halves.length];
     for (int i = 0; i < columns; i++) {
       for (int r = 0; r < TILE_ROWS; r++) {
-        short bits = halves[TILE_ROWS * i + Q4Matrix.lane(r)];
+        short bits = halves[TILE_ROWS * i + lane(r)];
         tile[TILE_ROWS * i + r] = format == NumericFormat.F16 ? Half.toFloat(bits) : Float.intBitsToFloat(bits << 16);
       }
     }
@@ -93,28 +101,37 @@ public final class HalfMatrix implements TiledMatrix {
   }
 
   @Override
-  public void multiply(Activations x, int tokens, float[] out, int stride, int from, int to, KernelMode mode, KernelScratch scratch) {
+  public void multiply(Activations x, int tokens, float[] out, int stride, int from, int to, KernelMode mode) {
     TiledMatrix.check(this, x, tokens, out, stride, from, to);
     boolean brain = format == NumericFormat.BF16;
     for (int tile = from; tile < to; tile++) {
       long at = 32L * tile * columns;
       int outAt = tile * TILE_ROWS;
       switch (mode) {
-        case SCALAR, VECTOR_128 -> FloatMatrix.multiplyScalar(tile(tile), columns, x, tokens, out, stride, outAt);
+        case SCALAR -> FloatMatrix.multiplyScalar(tile(tile), columns, x, tokens, out, stride, outAt);
         case VECTOR_256 -> {
           int token = 0;
           for (; token + 3 < tokens; token += 4) {
             if (brain) {
-              HalfKernel.multiplyFourBrain(data, at, columns, x.values, token * x.stride(), x.stride(), out, token * stride + outAt, stride);
+              HalfKernel256.multiplyFourBrain(data, at, columns, x.values, token * x.stride(), x.stride(), out, token * stride + outAt, stride);
             } else {
-              HalfKernel.multiplyFourHalf(data, at, columns, x.values, token * x.stride(), x.stride(), out, token * stride + outAt, stride);
+              HalfKernel256.multiplyFourHalf(data, at, columns, x.values, token * x.stride(), x.stride(), out, token * stride + outAt, stride);
             }
           }
           for (; token < tokens; token++) {
             if (brain) {
-              HalfKernel.multiplyBrain(data, at, columns, x.values, token * x.stride(), out, token * stride + outAt);
+              HalfKernel256.multiplyBrain(data, at, columns, x.values, token * x.stride(), out, token * stride + outAt);
             } else {
-              HalfKernel.multiplyHalf(data, at, columns, x.values, token * x.stride(), out, token * stride + outAt);
+              HalfKernel256.multiplyHalf(data, at, columns, x.values, token * x.stride(), out, token * stride + outAt);
+            }
+          }
+        }
+        case VECTOR_128 -> {
+          for (int token = 0; token < tokens; token++) {
+            if (brain) {
+              HalfKernel128.multiplyBrain(data, at, columns, x.values, token * x.stride(), out, token * stride + outAt);
+            } else {
+              HalfKernel128.multiplyHalf(data, at, columns, x.values, token * x.stride(), out, token * stride + outAt);
             }
           }
         }

@@ -60,7 +60,7 @@ public final class KernelCheck {
             x.values()[i] = i % 255 - 127;
           }
           for (int token = 0; token < tokens; token++) {
-            x.quantize(token);
+            x.quantize(token, KernelMode.SCALAR);
           }
           results.add(new Result(format, tokens, shortest(matrix, x, tokens, KernelMode.SCALAR), shortest(matrix, x, tokens, vectors)));
         }
@@ -71,12 +71,11 @@ public final class KernelCheck {
 
   private static long shortest(TiledMatrix matrix, Activations x, int tokens, KernelMode mode) {
     float[] out = new float[tokens * ROWS];
-    KernelScratch scratch = new KernelScratch();
     long shortest = Long.MAX_VALUE;
     long end = System.nanoTime() + PATIENCE_NANOS;
     for (int round = -WARM_UPS; round < ROUNDS; round++) {
       long start = System.nanoTime();
-      matrix.multiply(x, tokens, out, ROWS, 0, matrix.tiles(), mode, scratch);
+      matrix.multiply(x, tokens, out, ROWS, 0, matrix.tiles(), mode);
       long now = System.nanoTime();
       shortest = Math.min(shortest, now - start);
       if (now > end) {

@@ -1,5 +1,6 @@
 package dev.nibble.kernel;
 
+import jdk.incubator.vector.ByteVector;
 import jdk.incubator.vector.FloatVector;
 import jdk.incubator.vector.IntVector;
 import jdk.incubator.vector.ShortVector;
@@ -7,8 +8,12 @@ import jdk.incubator.vector.VectorSpecies;
 
 /** Vector species of the kernels. Nothing else stands here: native image keeps them constant only if this class's initialiser does nothing more. */
 final class Lanes {
-  /** 16 shorts: one for each row of a tile. */
+  /** 16 shorts. */
   static final VectorSpecies<Short> SHORTS = ShortVector.SPECIES_256;
+  /** 8 shorts, to be widened. */
+  static final VectorSpecies<Short> HALF_SHORTS = ShortVector.SPECIES_128;
+  /** 8 bytes, to be widened. */
+  static final VectorSpecies<Byte> BYTES = ByteVector.SPECIES_64;
   /** 8 ints. */
   static final VectorSpecies<Integer> INTS = IntVector.SPECIES_256;
   /** 8 floats. */

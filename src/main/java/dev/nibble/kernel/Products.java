@@ -2,17 +2,15 @@ package dev.nibble.kernel;
 
 /** Matrix products of one input with up to three matrices, shared out to a pool's workers in one go. */
 public final class Products {
+  /** Least tiles of a piece: fewer cost more to share out than to compute. */
+  private static final int GRAIN = 2;
+
   private final WorkerPool pool;
   private final KernelMode mode;
-  private final KernelScratch[] scratch;
 
   public Products(WorkerPool pool, KernelMode mode) {
     this.pool = pool;
     this.mode = mode;
-    scratch = new KernelScratch[pool.size()];
-    for (int i = 0; i < scratch.length; i++) {
-      scratch[i] = new KernelScratch();
-    }
   }
 
   /** The pool used. */
@@ -27,16 +25,14 @@ public final class Products {
 
   /** {@code out[token × stride + row]} = row of the matrix · vector of the token. */
   public void multiply(Activations x, int tokens, TiledMatrix matrix, float[] out, int stride) {
-    // Two tiles share the broadcasts of a vector, many tiles those of several vectors.
-    pool.run((matrix.tiles() + 1) / 2, grain(tokens), (worker, from, to) -> pairs(x, tokens, matrix, out, stride, worker, from, to));
+    pool.run(matrix.tiles(), GRAIN, (worker, from, to) -> tiles(x, tokens, matrix, out, stride, from, to));
   }
 
   /** Two matrices with the same input. */
   public void multiply(Activations x, int tokens, TiledMatrix a, float[] outA, int strideA, TiledMatrix b, float[] outB, int strideB) {
-    int pairsA = (a.tiles() + 1) / 2;
-    pool.run(pairsA + (b.tiles() + 1) / 2, grain(tokens), (worker, from, to) -> {
-      pairs(x, tokens, a, outA, strideA, worker, from, Math.min(to, pairsA));
-      pairs(x, tokens, b, outB, strideB, worker, Math.max(0, from - pairsA), to - pairsA);
+    pool.run(a.tiles() + b.tiles(), GRAIN, (worker, from, to) -> {
+      tiles(x, tokens, a, outA, strideA, from, Math.min(to, a.tiles()));
+      tiles(x, tokens, b, outB, strideB, Math.max(0, from - a.tiles()), to - a.tiles());
     });
   }
 
@@ -44,24 +40,17 @@ public final class Products {
   public void multiply(
       Activations x, int tokens, TiledMatrix a, float[] outA, int strideA, TiledMatrix b, float[] outB, int strideB,
       TiledMatrix c, float[] outC, int strideC) {
-    int pairsA = (a.tiles() + 1) / 2;
-    int pairsB = (b.tiles() + 1) / 2;
-    int both = pairsA + pairsB;
-    pool.run(both + (c.tiles() + 1) / 2, grain(tokens), (worker, from, to) -> {
-      pairs(x, tokens, a, outA, strideA, worker, from, Math.min(to, pairsA));
-      pairs(x, tokens, b, outB, strideB, worker, Math.max(0, from - pairsA), Math.min(to - pairsA, pairsB));
-      pairs(x, tokens, c, outC, strideC, worker, Math.max(0, from - both), to - both);
+    int both = a.tiles() + b.tiles();
+    pool.run(both + c.tiles(), GRAIN, (worker, from, to) -> {
+      tiles(x, tokens, a, outA, strideA, from, Math.min(to, a.tiles()));
+      tiles(x, tokens, b, outB, strideB, Math.max(0, from - a.tiles()), Math.min(to - a.tiles(), b.tiles()));
+      tiles(x, tokens, c, outC, strideC, Math.max(0, from - both), to - both);
     });
   }
 
-  private static int grain(int tokens) {
-    return tokens == 1 ? 2 : 8;
-  }
-
-  private void pairs(Activations x, int tokens, TiledMatrix matrix, float[] out, int stride, int worker, int from, int to) {
-    int lastTile = Math.min(2 * to, matrix.tiles());
-    if (2 * from < lastTile) {
-      matrix.multiply(x, tokens, out, stride, 2 * from, lastTile, mode, scratch[worker]);
+  private void tiles(Activations x, int tokens, TiledMatrix matrix, float[] out, int stride, int from, int to) {
+    if (from < to) {
+      matrix.multiply(x, tokens, out, stride, from, to, mode);
     }
   }
 }

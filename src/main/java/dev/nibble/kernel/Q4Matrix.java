@@ -5,14 +5,24 @@ import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
 
 /**
- * INT4 weights (Q4_0). A tile block is 16 rows × 32 inputs in 288 bytes, 4.5 bits a weight: 16 FP16 scales, then 8 vectors of 16 shorts;
- * short j of a lane holds the unsigned nibbles of inputs 4j … 4j + 3, lowest first. Lane 2i is row i, lane 2i + 1 is row 8 + i. A
- * weight is scale × (nibble - 8).
+ * INT4 weights (Q4_0). A tile block is 16 rows × 32 inputs in 288 bytes, 4.5 bits a weight: the rows' FP16 scales, then for each group of 8
+ * inputs 16 ints, one for each row. The low short of an int holds the unsigned nibbles of the group's inputs 0 … 3, lowest first, the high one
+ * those of inputs 4 … 7. A weight is scale × (nibble - 8). Rows are in order, so that a vector of any width is a slice of a tile.
+ *
+ * <p>Kernels do not mask nibbles: of the short n0 + 16 n1 + 256 n2 + 4096 n3 they multiply the shifted values s0 = n0 + 16 s1, s1 = n1 + 16 s2, … with
+ * differences of inputs, s0 x0 + s1 (x1 - 16 x0) + s2 (x2 - 16 x1) + s3 (x3 - 16 x2) = n0 x0 + n1 x1 + n2 x2 + n3 x3. What overflows 16 bits on
+ * the way cancels out, as sums are taken modulo 2^16 and the last one fits: 16 inputs × 8 × 127 = 16256, when it starts at -8 × the inputs' sum.
  */
 public final class Q4Matrix implements TiledMatrix {
   /** Bytes of a tile block. */
   static final int BLOCK_BYTES = 288;
   static final int BLOCK_SHORTS = BLOCK_BYTES / 2;
+  /** Bytes of a block's scales. */
+  static final int SCALE_BYTES = 32;
+  /** Groups of 8 inputs in a block. */
+  static final int GROUPS = 4;
+  /** Bytes of a group. */
+  static final int GROUP_BYTES = 64;
 
   private final int rows;
   private final int columns;
@@ -45,7 +55,7 @@ public final class Q4Matrix implements TiledMatrix {
         java.util.Arrays.fill(tile, (short) 0);
         for (int r = 0; r < TILE_ROWS && t * TILE_ROWS + r < rows; r++) {
           MemorySegment.copy(source, ValueLayout.JAVA_BYTE, ((long) t * TILE_ROWS + r) * rowBytes, row, 0, rowBytes);
-          packRow(row, blocks, tile, lane(r), (long) t * TILE_ROWS + r);
+          packRow(row, blocks, tile, r, (long) t * TILE_ROWS + r);
         }
         TiledMatrix.store(tile, target, (long) t * blocks * BLOCK_BYTES);
       }
@@ -53,17 +63,17 @@ public final class Q4Matrix implements TiledMatrix {
     return matrix;
   }
 
-  private static void packRow(byte[] row, int blocks, short[] tile, int lane, long rowNumber) {
+  private static void packRow(byte[] row, int blocks, short[] tile, int r, long rowNumber) {
     for (int b = 0; b < blocks; b++) {
       int from = b * 18;
-      int to = b * BLOCK_SHORTS + lane;
-      tile[to] = Half.finite((short) (row[from] & 0xff | row[from + 1] << 8), rowNumber, b);
+      int to = b * BLOCK_SHORTS;
+      tile[to + r] = Half.finite((short) (row[from] & 0xff | row[from + 1] << 8), rowNumber, b);
       for (int j = 0; j < 4; j++) {
         int i = from + 2 + 4 * j;
         int four = row[i] & 0xff | (row[i + 1] & 0xff) << 8 | (row[i + 2] & 0xff) << 16 | row[i + 3] << 24;
         // Byte i holds input i in its low half and input 16 + i in its high half.
-        tile[to + 16 * (1 + j)] = gather(four);
-        tile[to + 16 * (5 + j)] = gather(four >>> 4);
+        tile[to + shortOf(r, 4 * j)] = gather(four);
+        tile[to + shortOf(r, 16 + 4 * j)] = gather(four >>> 4);
       }
     }
   }
@@ -72,9 +82,9 @@ public final class Q4Matrix implements TiledMatrix {
     return (short) (four & 0xf | four >>> 4 & 0xf0 | four >>> 8 & 0xf00 | four >>> 12 & 0xf000);
   }
 
-  /** The lane that a row of a tile has among 16 shorts. */
-  static int lane(int row) {
-    return row < 8 ? 2 * row : 2 * (row - 8) + 1;
+  /** Which short of a block holds an input's nibble of a row, at bit {@code 4 × (input % 4)}. */
+  static int shortOf(int row, int input) {
+    return SCALE_BYTES / 2 + input / 8 * (GROUP_BYTES / 2) + 2 * row + input % 8 / 4;
   }
 
   @Override
@@ -106,53 +116,56 @@ public final class Q4Matrix implements TiledMatrix {
   public void row(int row, float[] out, int offset) {
     short[] tile = new short[blocks * BLOCK_SHORTS];
     MemorySegment.copy(data, ValueLayout.JAVA_SHORT, (long) (row / TILE_ROWS) * blocks * BLOCK_BYTES, tile, 0, tile.length);
-    int lane = lane(row % TILE_ROWS);
     for (int i = 0; i < columns; i++) {
-      int block = i / 32 * BLOCK_SHORTS + lane;
-      int nibble = tile[block + 16 * (1 + i % 32 / 4)] >>> 4 * (i % 4) & 15;
-      out[offset + i] = Half.toFloat(tile[block]) * (nibble - 8);
+      int block = i / Activations.BLOCK * BLOCK_SHORTS;
+      int nibble = tile[block + shortOf(row % TILE_ROWS, i % Activations.BLOCK)] >>> 4 * (i % 4) & 15;
+      out[offset + i] = Half.toFloat(tile[block + row % TILE_ROWS]) * (nibble - 8);
     }
   }
 
   @Override
-  public void multiply(Activations x, int tokens, float[] out, int stride, int from, int to, KernelMode mode, KernelScratch scratch) {
+  public void multiply(Activations x, int tokens, float[] out, int stride, int from, int to, KernelMode mode) {
     TiledMatrix.check(this, x, tokens, out, stride, from, to);
-    long tileBytes = (long) blocks * BLOCK_BYTES;
     switch (mode) {
-      case SCALAR, VECTOR_128 -> Q4Reference.multiply(data, blocks, x, tokens, out, stride, from, to);
+      case SCALAR -> Q4Reference.multiply(data, blocks, x, tokens, out, stride, from, to);
       case VECTOR_256 -> {
-        int paired = tokens == 1 ? 0 : tokens & -2;
-        if (paired > 0) {
-          multiplyPairs(x, paired, out, stride, from, to, tileBytes, scratch);
+        for (int tile = from; tile < to; tile++) {
+          multiply256(x, tokens, out, stride, tile);
         }
-        if (paired < tokens) {
-          for (int tile = from; tile < to; tile += 2) {
-            // An odd last tile is computed twice rather than by code of its own.
-            int other = Math.min(tile + 1, to - 1);
-            Q4Kernel.multiply(data, tile * tileBytes, other * tileBytes, blocks, x.quants, paired * x.stride(), x.scales, x.sums, paired * blocks,
-                out, paired * stride + tile * TILE_ROWS, paired * stride + other * TILE_ROWS);
-          }
+      }
+      case VECTOR_128 -> {
+        for (int tile = from; tile < to; tile++) {
+          multiply128(x, tokens, out, stride, tile);
         }
       }
     }
   }
 
-  private void multiplyPairs(
-      Activations x, int tokens, float[] out, int stride, int from, int to, long tileBytes, KernelScratch scratch) {
-    for (int token = 0; token < tokens; token++) {
-      java.util.Arrays.fill(out, token * stride + from * TILE_ROWS, token * stride + to * TILE_ROWS, 0);
+  private void multiply256(Activations x, int tokens, float[] out, int stride, int tile) {
+    long at = (long) tile * blocks * BLOCK_BYTES;
+    int outAt = tile * TILE_ROWS;
+    int pairs = blocks * Activations.PAIRS;
+    int token = 0;
+    for (; token + 1 < tokens; token += 2) {
+      Q4Kernel256.multiplyTwo(data, at, blocks, x.steps, token * pairs, (token + 1) * pairs, x.scales, x.nibbleOffsets, token * blocks,
+          (token + 1) * blocks, out, token * stride + outAt, (token + 1) * stride + outAt);
     }
-    int half = KernelScratch.SLAB_BLOCKS * Activations.BLOCK * TILE_ROWS;
-    for (int block = 0; block < blocks; block += KernelScratch.SLAB_BLOCKS) {
-      int count = Math.min(KernelScratch.SLAB_BLOCKS, blocks - block);
-      for (int token = 0; token < tokens; token += 2) {
-        Q4Kernel.broadcast(x.quants, token * x.stride() + block * Activations.BLOCK, count * Activations.BLOCK, scratch.broadcast, 0);
-        Q4Kernel.broadcast(x.quants, (token + 1) * x.stride() + block * Activations.BLOCK, count * Activations.BLOCK, scratch.broadcast, half);
-        for (int tile = from; tile < to; tile++) {
-          Q4Kernel.accumulate(data, tile * tileBytes + (long) block * BLOCK_BYTES, count, scratch.broadcast, half, x.scales, x.sums,
-              token * blocks + block, (token + 1) * blocks + block, out, token * stride + tile * TILE_ROWS, (token + 1) * stride + tile * TILE_ROWS);
-        }
-      }
+    if (token < tokens) {
+      Q4Kernel256.multiply(data, at, blocks, x.steps, token * pairs, x.scales, x.nibbleOffsets, token * blocks, out, token * stride + outAt);
+    }
+  }
+
+  private void multiply128(Activations x, int tokens, float[] out, int stride, int tile) {
+    long at = (long) tile * blocks * BLOCK_BYTES;
+    int outAt = tile * TILE_ROWS;
+    int pairs = blocks * Activations.PAIRS;
+    int token = 0;
+    for (; token + 1 < tokens; token += 2) {
+      Q4Kernel128.multiplyTwo(data, at, blocks, x.steps, token * pairs, (token + 1) * pairs, x.scales, x.nibbleOffsets, token * blocks,
+          (token + 1) * blocks, out, token * stride + outAt, (token + 1) * stride + outAt);
+    }
+    if (token < tokens) {
+      Q4Kernel128.multiply(data, at, blocks, x.steps, token * pairs, x.scales, x.nibbleOffsets, token * blocks, out, token * stride + outAt);
     }
   }
 }

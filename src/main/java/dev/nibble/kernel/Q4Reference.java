@@ -3,7 +3,7 @@ package dev.nibble.kernel;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
 
-/** INT4 × INT8 products, one weight after the other: what {@link Q4Kernel} must agree with bit for bit. */
+/** INT4 × INT8 products, one weight after the other: what {@link Q4Kernel256} and {@link Q4Kernel128} must agree with bit for bit. */
 final class Q4Reference {
   private Q4Reference() {}
 
@@ -13,23 +13,22 @@ final class Q4Reference {
       MemorySegment.copy(data, ValueLayout.JAVA_SHORT, (long) t * blocks * Q4Matrix.BLOCK_BYTES, tile, 0, tile.length);
       for (int token = 0; token < tokens; token++) {
         for (int r = 0; r < TiledMatrix.TILE_ROWS; r++) {
-          out[token * stride + t * TiledMatrix.TILE_ROWS + r] = dot(tile, blocks, Q4Matrix.lane(r), x, token);
+          out[token * stride + t * TiledMatrix.TILE_ROWS + r] = dot(tile, blocks, r, x, token);
         }
       }
     }
   }
 
-  private static float dot(short[] tile, int blocks, int lane, Activations x, int token) {
+  private static float dot(short[] tile, int blocks, int row, Activations x, int token) {
     float sum = 0;
     for (int b = 0; b < blocks; b++) {
-      int at = b * Q4Matrix.BLOCK_SHORTS + lane;
+      int at = b * Q4Matrix.BLOCK_SHORTS;
       int products = 0;
       for (int i = 0; i < Activations.BLOCK; i++) {
-        int nibble = tile[at + 16 * (1 + i / 4)] >>> 4 * (i % 4) & 15;
-        products += nibble * x.quants[token * x.stride() + b * Activations.BLOCK + i];
+        int nibble = tile[at + Q4Matrix.shortOf(row, i)] >>> 4 * (i % 4) & 15;
+        products += (nibble - 8) * x.quants[Activations.FRONT + token * x.stride() + b * Activations.BLOCK + i];
       }
-      int scaled = products - 8 * x.sums[token * x.blocks + b];
-      sum = Math.fma((float) scaled, Half.toFloat(tile[at]) * x.scales[token * x.blocks + b], sum);
+      sum = Math.fma((float) products, Half.toFloat(tile[at + row]) * x.scales[token * x.blocks + b], sum);
     }
     return sum;
   }

@@ -38,7 +38,7 @@ public sealed interface TiledMatrix permits Q4Matrix, Int8Matrix, FloatMatrix, H
    * @param from first tile
    * @param to one past the last tile
    */
-  void multiply(Activations x, int tokens, float[] out, int stride, int from, int to, KernelMode mode, KernelScratch scratch);
+  void multiply(Activations x, int tokens, float[] out, int stride, int from, int to, KernelMode mode);
 
   /** Tiles. */
   default int tiles() {

@@ -172,7 +172,7 @@ public final class LlamaModel implements LanguageModel {
     }
     if (out != null) {
       FloatMath.rmsNorm(residual, (tokens - 1) * width, weights.outputNorm(), config.normEpsilon(), last.values(), 0);
-      last.quantize(0);
+      last.quantize(0, products.mode());
       products.multiply(last, 1, weights.output(), logits, logits.length);
       System.arraycopy(logits, 0, out, 0, config.vocabulary());
     }
@@ -183,7 +183,7 @@ public final class LlamaModel implements LanguageModel {
       for (int t = from; t < to; t++) {
         FloatMath.rmsNorm(residual, t * width, weight, config.normEpsilon(), normed.values(), t * normed.stride());
         if (quantize) {
-          normed.quantize(t);
+          normed.quantize(t, products.mode());
         }
       }
     });
@@ -217,7 +217,7 @@ public final class LlamaModel implements LanguageModel {
     if (quantize) {
       pool.run(tokens, 1, (worker, from, to) -> {
         for (int t = from; t < to; t++) {
-          attended.quantize(t);
+          attended.quantize(t, products.mode());
         }
       });
     }
@@ -230,7 +230,7 @@ public final class LlamaModel implements LanguageModel {
           activated.values()[t * activated.stride() + i] = FloatMath.silu(gate[t * hiddenStride + i]) * up[t * hiddenStride + i];
         }
         if (quantize) {
-          activated.quantize(t);
+          activated.quantize(t, products.mode());
         }
       }
     });

@@ -2,6 +2,7 @@ package dev.nibble.kernel;
 
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
+import static org.assertj.core.api.Assertions.fail;
 
 import dev.nibble.quant.BlockQuantizer;
 import dev.nibble.quant.UnrepresentableWeightException;
@@ -18,6 +19,8 @@ final class TiledMatrixTest {
   private static final int[] ROWS = {1, 8, 15, 16, 17, 33, 48, 100, 172};
   private static final int[] COLUMNS = {1, 31, 32, 64, 172, 256, 288, 512, 768};
   private static final int[] TOKENS = {1, 2, 3, 4, 5, 9};
+
+  private static final KernelMode[] VECTORS = {KernelMode.VECTOR_256, KernelMode.VECTOR_128};
 
   private final Random random = new Random(7);
 
@@ -43,12 +46,14 @@ final class TiledMatrixTest {
     new Products(one, KernelMode.SCALAR).multiply(x, 9, matrix, scalar, stride);
     for (int tokens : TOKENS) {
       for (WorkerPool pool : new WorkerPool[] {one, three}) {
-        float[] vector = new float[9 * stride];
-        new Products(pool, KernelMode.VECTOR_256).multiply(x, tokens, matrix, vector, stride);
-        for (int i = 0; i < tokens * stride; i++) {
-          assertThat(Float.floatToRawIntBits(vector[i]))
-              .as("%s %d × %d, %d tokens, output %d", matrix.format(), matrix.rows(), matrix.columns(), tokens, i)
-              .isEqualTo(Float.floatToRawIntBits(scalar[i]));
+        for (KernelMode mode : VECTORS) {
+          float[] vector = new float[9 * stride];
+          new Products(pool, mode).multiply(x, tokens, matrix, vector, stride);
+          for (int i = 0; i < tokens * stride; i++) {
+            if (Float.floatToRawIntBits(vector[i]) != Float.floatToRawIntBits(scalar[i])) {
+              fail("%s, %s %d × %d, %d tokens, output %d is %s, not %s", mode, matrix.format(), matrix.rows(), matrix.columns(), tokens, i, vector[i], scalar[i]);
+            }
+          }
         }
       }
     }
@@ -85,7 +90,7 @@ final class TiledMatrixTest {
           double magnitude = 0;
           for (int i = 0; i < 512; i++) {
             int at = token * x.stride() + i;
-            double input = packed.matrix.integer() ? (double) x.quants[at] * x.scales[token * x.blocks + i / 32] : x.values()[at];
+            double input = packed.matrix.integer() ? (double) x.quants[Activations.FRONT + at] * x.scales[token * x.blocks + i / 32] : x.values()[at];
             sum += packed.weights[r * 512 + i] * input;
             magnitude += Math.abs(packed.weights[r * 512 + i] * input);
           }
@@ -110,13 +115,15 @@ final class TiledMatrixTest {
           for (float sign : new float[] {-1, 1}) {
             Activations x = new Activations(2, 64);
             java.util.Arrays.fill(x.values(), sign);
-            x.quantize(0);
-            x.quantize(1);
+            x.quantize(0, KernelMode.SCALAR);
+            x.quantize(1, KernelMode.SCALAR);
             float[] scalar = new float[32];
-            float[] vector = new float[32];
             new Products(pool, KernelMode.SCALAR).multiply(x, 2, matrix, scalar, 16);
-            new Products(pool, KernelMode.VECTOR_256).multiply(x, 2, matrix, vector, 16);
-            assertThat(vector).as("%s filled with %x times %s", format, fill, sign).isEqualTo(scalar);
+            for (KernelMode mode : VECTORS) {
+              float[] vector = new float[32];
+              new Products(pool, mode).multiply(x, 2, matrix, vector, 16);
+              assertThat(vector).as("%s filled with %x times %s, %s", format, fill, sign, mode).isEqualTo(scalar);
+            }
           }
         }
       }
@@ -134,21 +141,49 @@ final class TiledMatrixTest {
   }
 
   @Test
-  void roundsInputsToTheNearestStepAndRemembersTheirSums() {
+  void roundsInputsToTheNearestStep() {
     Activations x = activations(3, 100);
     for (int token = 0; token < 3; token++) {
-      for (int block = 0; block < 4; block++) {
-        float scale = x.scales[token * 4 + block];
-        int sum = 0;
-        for (int i = 32 * block; i < Math.min(100, 32 * block + 32); i++) {
-          int at = token * x.stride() + i;
-          assertThat((int) x.quants[at]).isBetween(-127, 127);
-          assertThat(Math.abs(x.quants[at] * scale - x.values()[at])).isLessThanOrEqualTo(0.5001f * scale);
-          sum += x.quants[at];
-        }
-        assertThat(x.sums[token * 4 + block]).isEqualTo(sum);
+      for (int i = 0; i < 100; i++) {
+        int at = token * x.stride() + i;
+        float scale = x.scales[token * 4 + i / 32];
+        assertThat(x.quants[Activations.FRONT + at]).isBetween(-127, 127);
+        assertThat(Math.abs(x.quants[Activations.FRONT + at] * scale - x.values()[at])).isLessThanOrEqualTo(0.5001f * scale);
       }
     }
+  }
+
+  @Test
+  void vectorsRoundInputsAsPlainJavaDoes() {
+    float[] specials = {0, -0f, 1, -1, 0.5f, 1.5f, 2.5f, 127, -127, 1e-38f, 1e-45f, 3e38f, -3e38f, 1e-37f};
+    for (int round = 0; round < 200; round++) {
+      Activations scalar = new Activations(2, 100);
+      Activations vector = new Activations(2, 100);
+      float magnitude = (float) Math.pow(10, random.nextInt(-40, 38));
+      for (int i = 0; i < scalar.values().length; i++) {
+        float value = random.nextInt(8) == 0 ? specials[random.nextInt(specials.length)] : (float) random.nextGaussian() * magnitude;
+        scalar.values()[i] = value;
+        vector.values()[i] = value;
+      }
+      for (int token = 0; token < 2; token++) {
+        scalar.quantize(token, KernelMode.SCALAR);
+        vector.quantize(token, KernelMode.VECTOR_128);
+      }
+      assertThat(vector.quants).isEqualTo(scalar.quants);
+      assertThat(bits(vector.scales)).isEqualTo(bits(scalar.scales));
+      assertThat(bits(vector.pairs)).isEqualTo(bits(scalar.pairs));
+      assertThat(bits(vector.steps)).isEqualTo(bits(scalar.steps));
+      assertThat(vector.nibbleOffsets).isEqualTo(scalar.nibbleOffsets);
+      assertThat(vector.sixBitOffsets).isEqualTo(scalar.sixBitOffsets);
+    }
+  }
+
+  private static int[] bits(float[] values) {
+    int[] bits = new int[values.length];
+    for (int i = 0; i < bits.length; i++) {
+      bits[i] = Float.floatToRawIntBits(values[i]);
+    }
+    return bits;
   }
 
   private record Packed(TiledMatrix matrix, float[] weights) {}
@@ -176,7 +211,7 @@ final class TiledMatrixTest {
       for (int i = 0; i < columns; i++) {
         x.values()[token * x.stride() + i] = (float) random.nextGaussian();
       }
-      x.quantize(token);
+      x.quantize(token, KernelMode.SCALAR);
     }
     return x;
   }

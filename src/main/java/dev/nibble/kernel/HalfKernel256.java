@@ -12,8 +12,8 @@ import jdk.incubator.vector.IntVector;
  * Products in the layout of {@link HalfMatrix}: one FMA for each input, in order. A pair of shorts is taken apart as an int: bfloat16 is the
  * upper half of a float; binary16 is moved into a float's place and multiplied by 2^112, the difference of the exponents.
  */
-final class HalfKernel {
-  private HalfKernel() {}
+final class HalfKernel256 {
+  private HalfKernel256() {}
 
   /** One vector times one tile of bfloat16. */
   static void multiplyBrain(MemorySegment weights, long tile, int columns, float[] x, int xAt, float[] out, int outAt) {

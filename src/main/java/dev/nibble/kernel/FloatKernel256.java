@@ -6,8 +6,8 @@ import java.lang.foreign.MemorySegment;
 import jdk.incubator.vector.FloatVector;
 
 /** Products in the layout of {@link FloatMatrix}: one FMA for each input, in order. */
-final class FloatKernel {
-  private FloatKernel() {}
+final class FloatKernel256 {
+  private FloatKernel256() {}
 
   /** One vector times one tile. */
   static void multiply(MemorySegment weights, long tile, int columns, float[] x, int xAt, float[] out, int outAt) {

@@ -1,0 +1,31 @@
+package dev.nibble.kernel;
+
+import static java.nio.ByteOrder.LITTLE_ENDIAN;
+
+import java.lang.foreign.MemorySegment;
+import jdk.incubator.vector.FloatVector;
+
+/** As {@link FloatKernel256}, by vectors of 128 bits. */
+final class FloatKernel128 {
+  private FloatKernel128() {}
+
+  /** One vector times one tile. */
+  static void multiply(MemorySegment weights, long tile, int columns, float[] x, int xAt, float[] out, int outAt) {
+    FloatVector sum0 = FloatVector.zero(Lanes128.FLOATS);
+    FloatVector sum1 = FloatVector.zero(Lanes128.FLOATS);
+    FloatVector sum2 = FloatVector.zero(Lanes128.FLOATS);
+    FloatVector sum3 = FloatVector.zero(Lanes128.FLOATS);
+    for (int i = 0; i < columns; i++) {
+      FloatVector broadcast = FloatVector.broadcast(Lanes128.FLOATS, x[xAt + i]);
+      sum0 = FloatVector.fromMemorySegment(Lanes128.FLOATS, weights, tile, LITTLE_ENDIAN).fma(broadcast, sum0);
+      sum1 = FloatVector.fromMemorySegment(Lanes128.FLOATS, weights, tile + 16, LITTLE_ENDIAN).fma(broadcast, sum1);
+      sum2 = FloatVector.fromMemorySegment(Lanes128.FLOATS, weights, tile + 32, LITTLE_ENDIAN).fma(broadcast, sum2);
+      sum3 = FloatVector.fromMemorySegment(Lanes128.FLOATS, weights, tile + 48, LITTLE_ENDIAN).fma(broadcast, sum3);
+      tile += 64;
+    }
+    sum0.intoArray(out, outAt);
+    sum1.intoArray(out, outAt + 4);
+    sum2.intoArray(out, outAt + 8);
+    sum3.intoArray(out, outAt + 12);
+  }
+}

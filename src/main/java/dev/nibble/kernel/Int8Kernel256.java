@@ -1,0 +1,215 @@
+package dev.nibble.kernel;
+
+import static java.nio.ByteOrder.LITTLE_ENDIAN;
+import static jdk.incubator.vector.VectorOperators.ASHR;
+import static jdk.incubator.vector.VectorOperators.B2I;
+import static jdk.incubator.vector.VectorOperators.I2F;
+import static jdk.incubator.vector.VectorOperators.LSHL;
+import static jdk.incubator.vector.VectorOperators.LSHR;
+import static jdk.incubator.vector.VectorOperators.S2I;
+
+import java.lang.foreign.MemorySegment;
+import jdk.incubator.vector.ByteVector;
+import jdk.incubator.vector.FloatVector;
+import jdk.incubator.vector.IntVector;
+import jdk.incubator.vector.ShortVector;
+
+/**
+ * Products of the 8-bit and 6-bit weights of {@link Int8Matrix} with INT8 inputs, by vectors of 256 bits. Of 8-bit weights two products fit into
+ * 16 bits (2 × 128 × 127 = 32512), so each pair is widened; of 6-bit ones eight do (8 × 32 × 127 = 32512): half of a group of 16.
+ */
+final class Int8Kernel256 {
+  private Int8Kernel256() {}
+
+  /** One vector times one tile of 8-bit weights. */
+  static void eight(
+      MemorySegment weights, long tile, int blocks, float[] pairs, int pairsAt, float[] scales, int block, float[] out, int outAt) {
+    FloatVector sum0 = FloatVector.zero(Lanes.FLOATS);
+    FloatVector sum1 = FloatVector.zero(Lanes.FLOATS);
+    for (int b = 0; b < blocks; b++) {
+      FloatVector s0 = ((IntVector) ShortVector.fromMemorySegment(Lanes.HALF_SHORTS, weights, tile, LITTLE_ENDIAN).convertShape(S2I, Lanes.INTS, 0))
+          .lanewise(LSHL, 13).and(Half.FLOAT_BITS).reinterpretAsFloats().mul(Half.FLOAT_SCALE);
+      FloatVector s1 = ((IntVector) ShortVector.fromMemorySegment(Lanes.HALF_SHORTS, weights, tile + 16, LITTLE_ENDIAN).convertShape(S2I, Lanes.INTS, 0))
+          .lanewise(LSHL, 13).and(Half.FLOAT_BITS).reinterpretAsFloats().mul(Half.FLOAT_SCALE);
+      IntVector acc0 = IntVector.zero(Lanes.INTS);
+      IntVector acc1 = IntVector.zero(Lanes.INTS);
+      long at = tile + Int8Matrix.SCALE_BYTES;
+      for (int j = 0; j < 2 * Int8Matrix.GROUP_VECTORS; j++) {
+        ShortVector x0 = FloatVector.broadcast(Lanes.FLOATS, pairs[pairsAt]).reinterpretAsShorts();
+        ShortVector x1 = FloatVector.broadcast(Lanes.FLOATS, pairs[pairsAt + 1]).reinterpretAsShorts();
+        ShortVector w0 = ShortVector.fromMemorySegment(Lanes.SHORTS, weights, at, LITTLE_ENDIAN);
+        ShortVector low0 = w0.lanewise(LSHL, 8).lanewise(ASHR, 8);
+        ShortVector high0 = w0.lanewise(ASHR, 8);
+        IntVector two0 = low0.mul(x0).add(high0.mul(x1)).reinterpretAsInts();
+        acc0 = acc0.add(two0.lanewise(LSHL, 16).lanewise(ASHR, 16)).add(two0.lanewise(ASHR, 16));
+        ShortVector w1 = ShortVector.fromMemorySegment(Lanes.SHORTS, weights, at + 32, LITTLE_ENDIAN);
+        ShortVector low1 = w1.lanewise(LSHL, 8).lanewise(ASHR, 8);
+        ShortVector high1 = w1.lanewise(ASHR, 8);
+        IntVector two1 = low1.mul(x0).add(high1.mul(x1)).reinterpretAsInts();
+        acc1 = acc1.add(two1.lanewise(LSHL, 16).lanewise(ASHR, 16)).add(two1.lanewise(ASHR, 16));
+        at += Int8Matrix.VECTOR_BYTES;
+        pairsAt += 2;
+      }
+      sum0 = ((FloatVector) acc0.convert(I2F, 0)).fma(s0.mul(scales[block + b]), sum0);
+      sum1 = ((FloatVector) acc1.convert(I2F, 0)).fma(s1.mul(scales[block + b]), sum1);
+      tile += Int8Matrix.EIGHT_BIT_BLOCK_BYTES;
+    }
+    sum0.intoArray(out, outAt);
+    sum1.intoArray(out, outAt + 8);
+  }
+
+  /** Two vectors times one tile of 8-bit weights, which are loaded and taken apart once for both. */
+  static void eightTwo(
+      MemorySegment weights, long tile, int blocks, float[] pairs, int pairsA, int pairsB, float[] scales, int blockA, int blockB,
+      float[] out, int outA, int outB) {
+    FloatVector sumA0 = FloatVector.zero(Lanes.FLOATS);
+    FloatVector sumA1 = FloatVector.zero(Lanes.FLOATS);
+    FloatVector sumB0 = FloatVector.zero(Lanes.FLOATS);
+    FloatVector sumB1 = FloatVector.zero(Lanes.FLOATS);
+    for (int b = 0; b < blocks; b++) {
+      FloatVector s0 = ((IntVector) ShortVector.fromMemorySegment(Lanes.HALF_SHORTS, weights, tile, LITTLE_ENDIAN).convertShape(S2I, Lanes.INTS, 0))
+          .lanewise(LSHL, 13).and(Half.FLOAT_BITS).reinterpretAsFloats().mul(Half.FLOAT_SCALE);
+      FloatVector s1 = ((IntVector) ShortVector.fromMemorySegment(Lanes.HALF_SHORTS, weights, tile + 16, LITTLE_ENDIAN).convertShape(S2I, Lanes.INTS, 0))
+          .lanewise(LSHL, 13).and(Half.FLOAT_BITS).reinterpretAsFloats().mul(Half.FLOAT_SCALE);
+      IntVector accA0 = IntVector.zero(Lanes.INTS);
+      IntVector accA1 = IntVector.zero(Lanes.INTS);
+      IntVector accB0 = IntVector.zero(Lanes.INTS);
+      IntVector accB1 = IntVector.zero(Lanes.INTS);
+      long at = tile + Int8Matrix.SCALE_BYTES;
+      for (int j = 0; j < 2 * Int8Matrix.GROUP_VECTORS; j++) {
+        ShortVector xA0 = FloatVector.broadcast(Lanes.FLOATS, pairs[pairsA]).reinterpretAsShorts();
+        ShortVector xA1 = FloatVector.broadcast(Lanes.FLOATS, pairs[pairsA + 1]).reinterpretAsShorts();
+        ShortVector xB0 = FloatVector.broadcast(Lanes.FLOATS, pairs[pairsB]).reinterpretAsShorts();
+        ShortVector xB1 = FloatVector.broadcast(Lanes.FLOATS, pairs[pairsB + 1]).reinterpretAsShorts();
+        ShortVector w0 = ShortVector.fromMemorySegment(Lanes.SHORTS, weights, at, LITTLE_ENDIAN);
+        ShortVector low0 = w0.lanewise(LSHL, 8).lanewise(ASHR, 8);
+        ShortVector high0 = w0.lanewise(ASHR, 8);
+        IntVector twoA0 = low0.mul(xA0).add(high0.mul(xA1)).reinterpretAsInts();
+        accA0 = accA0.add(twoA0.lanewise(LSHL, 16).lanewise(ASHR, 16)).add(twoA0.lanewise(ASHR, 16));
+        IntVector twoB0 = low0.mul(xB0).add(high0.mul(xB1)).reinterpretAsInts();
+        accB0 = accB0.add(twoB0.lanewise(LSHL, 16).lanewise(ASHR, 16)).add(twoB0.lanewise(ASHR, 16));
+        ShortVector w1 = ShortVector.fromMemorySegment(Lanes.SHORTS, weights, at + 32, LITTLE_ENDIAN);
+        ShortVector low1 = w1.lanewise(LSHL, 8).lanewise(ASHR, 8);
+        ShortVector high1 = w1.lanewise(ASHR, 8);
+        IntVector twoA1 = low1.mul(xA0).add(high1.mul(xA1)).reinterpretAsInts();
+        accA1 = accA1.add(twoA1.lanewise(LSHL, 16).lanewise(ASHR, 16)).add(twoA1.lanewise(ASHR, 16));
+        IntVector twoB1 = low1.mul(xB0).add(high1.mul(xB1)).reinterpretAsInts();
+        accB1 = accB1.add(twoB1.lanewise(LSHL, 16).lanewise(ASHR, 16)).add(twoB1.lanewise(ASHR, 16));
+        at += Int8Matrix.VECTOR_BYTES;
+        pairsA += 2;
+        pairsB += 2;
+      }
+      sumA0 = ((FloatVector) accA0.convert(I2F, 0)).fma(s0.mul(scales[blockA + b]), sumA0);
+      sumA1 = ((FloatVector) accA1.convert(I2F, 0)).fma(s1.mul(scales[blockA + b]), sumA1);
+      sumB0 = ((FloatVector) accB0.convert(I2F, 0)).fma(s0.mul(scales[blockB + b]), sumB0);
+      sumB1 = ((FloatVector) accB1.convert(I2F, 0)).fma(s1.mul(scales[blockB + b]), sumB1);
+      tile += Int8Matrix.EIGHT_BIT_BLOCK_BYTES;
+    }
+    sumA0.intoArray(out, outA);
+    sumA1.intoArray(out, outA + 8);
+    sumB0.intoArray(out, outB);
+    sumB1.intoArray(out, outB + 8);
+  }
+
+  /** One vector times one tile of 6-bit weights. */
+  static void six(
+      MemorySegment weights, long tile, int blocks, float[] pairs, int pairsAt, float[] scales, int[] offsets, int block, float[] out, int outAt) {
+    FloatVector sum0 = FloatVector.zero(Lanes.FLOATS);
+    FloatVector sum1 = FloatVector.zero(Lanes.FLOATS);
+    for (int b = 0; b < blocks; b++) {
+      FloatVector s0 = ((IntVector) ShortVector.fromMemorySegment(Lanes.HALF_SHORTS, weights, tile, LITTLE_ENDIAN).convertShape(S2I, Lanes.INTS, 0))
+          .lanewise(LSHL, 13).and(Half.FLOAT_BITS).reinterpretAsFloats().mul(Half.FLOAT_SCALE);
+      FloatVector s1 = ((IntVector) ShortVector.fromMemorySegment(Lanes.HALF_SHORTS, weights, tile + 16, LITTLE_ENDIAN).convertShape(S2I, Lanes.INTS, 0))
+          .lanewise(LSHL, 13).and(Half.FLOAT_BITS).reinterpretAsFloats().mul(Half.FLOAT_SCALE);
+      for (int group = 0; group < 2; group++) {
+        long at = tile + Int8Matrix.SIX_BIT_SCALE_BYTES + (long) group * Int8Matrix.GROUP_BYTES;
+        ShortVector acc0 = IntVector.broadcast(Lanes.INTS, offsets[2 * (block + b) + group]).reinterpretAsShorts();
+        ShortVector acc1 = acc0;
+        for (int j = 0; j < Int8Matrix.GROUP_VECTORS; j++) {
+          ShortVector x0 = FloatVector.broadcast(Lanes.FLOATS, pairs[pairsAt]).reinterpretAsShorts();
+          ShortVector x1 = FloatVector.broadcast(Lanes.FLOATS, pairs[pairsAt + 1]).reinterpretAsShorts();
+          ShortVector w0 = ShortVector.fromMemorySegment(Lanes.SHORTS, weights, at, LITTLE_ENDIAN);
+          ShortVector low0 = w0.and((short) 0xff);
+          ShortVector high0 = w0.lanewise(LSHR, 8);
+          acc0 = acc0.add(low0.mul(x0)).add(high0.mul(x1));
+          ShortVector w1 = ShortVector.fromMemorySegment(Lanes.SHORTS, weights, at + 32, LITTLE_ENDIAN);
+          ShortVector low1 = w1.and((short) 0xff);
+          ShortVector high1 = w1.lanewise(LSHR, 8);
+          acc1 = acc1.add(low1.mul(x0)).add(high1.mul(x1));
+          at += Int8Matrix.VECTOR_BYTES;
+          pairsAt += 2;
+        }
+        FloatVector sub0 = s0.mul((FloatVector) ((IntVector) ByteVector.fromMemorySegment(Lanes.BYTES, weights, tile + Int8Matrix.SCALE_BYTES + 16 * group + 0, LITTLE_ENDIAN)
+            .convertShape(B2I, Lanes.INTS, 0)).convert(I2F, 0));
+        IntVector int0 = acc0.reinterpretAsInts();
+        sum0 = ((FloatVector) int0.lanewise(LSHL, 16).lanewise(ASHR, 16).add(int0.lanewise(ASHR, 16)).convert(I2F, 0)).fma(sub0.mul(scales[block + b]), sum0);
+        FloatVector sub1 = s1.mul((FloatVector) ((IntVector) ByteVector.fromMemorySegment(Lanes.BYTES, weights, tile + Int8Matrix.SCALE_BYTES + 16 * group + 8, LITTLE_ENDIAN)
+            .convertShape(B2I, Lanes.INTS, 0)).convert(I2F, 0));
+        IntVector int1 = acc1.reinterpretAsInts();
+        sum1 = ((FloatVector) int1.lanewise(LSHL, 16).lanewise(ASHR, 16).add(int1.lanewise(ASHR, 16)).convert(I2F, 0)).fma(sub1.mul(scales[block + b]), sum1);
+      }
+      tile += Int8Matrix.SIX_BIT_BLOCK_BYTES;
+    }
+    sum0.intoArray(out, outAt);
+    sum1.intoArray(out, outAt + 8);
+  }
+
+  /** Two vectors times one tile of 6-bit weights, which are loaded and taken apart once for both. */
+  static void sixTwo(
+      MemorySegment weights, long tile, int blocks, float[] pairs, int pairsA, int pairsB, float[] scales, int[] offsets, int blockA, int blockB,
+      float[] out, int outA, int outB) {
+    FloatVector sumA0 = FloatVector.zero(Lanes.FLOATS);
+    FloatVector sumA1 = FloatVector.zero(Lanes.FLOATS);
+    FloatVector sumB0 = FloatVector.zero(Lanes.FLOATS);
+    FloatVector sumB1 = FloatVector.zero(Lanes.FLOATS);
+    for (int b = 0; b < blocks; b++) {
+      FloatVector s0 = ((IntVector) ShortVector.fromMemorySegment(Lanes.HALF_SHORTS, weights, tile, LITTLE_ENDIAN).convertShape(S2I, Lanes.INTS, 0))
+          .lanewise(LSHL, 13).and(Half.FLOAT_BITS).reinterpretAsFloats().mul(Half.FLOAT_SCALE);
+      FloatVector s1 = ((IntVector) ShortVector.fromMemorySegment(Lanes.HALF_SHORTS, weights, tile + 16, LITTLE_ENDIAN).convertShape(S2I, Lanes.INTS, 0))
+          .lanewise(LSHL, 13).and(Half.FLOAT_BITS).reinterpretAsFloats().mul(Half.FLOAT_SCALE);
+      for (int group = 0; group < 2; group++) {
+        long at = tile + Int8Matrix.SIX_BIT_SCALE_BYTES + (long) group * Int8Matrix.GROUP_BYTES;
+        ShortVector accA0 = IntVector.broadcast(Lanes.INTS, offsets[2 * (blockA + b) + group]).reinterpretAsShorts();
+        ShortVector accA1 = accA0;
+        ShortVector accB0 = IntVector.broadcast(Lanes.INTS, offsets[2 * (blockB + b) + group]).reinterpretAsShorts();
+        ShortVector accB1 = accB0;
+        for (int j = 0; j < Int8Matrix.GROUP_VECTORS; j++) {
+          ShortVector xA0 = FloatVector.broadcast(Lanes.FLOATS, pairs[pairsA]).reinterpretAsShorts();
+          ShortVector xA1 = FloatVector.broadcast(Lanes.FLOATS, pairs[pairsA + 1]).reinterpretAsShorts();
+          ShortVector xB0 = FloatVector.broadcast(Lanes.FLOATS, pairs[pairsB]).reinterpretAsShorts();
+          ShortVector xB1 = FloatVector.broadcast(Lanes.FLOATS, pairs[pairsB + 1]).reinterpretAsShorts();
+          ShortVector w0 = ShortVector.fromMemorySegment(Lanes.SHORTS, weights, at, LITTLE_ENDIAN);
+          ShortVector low0 = w0.and((short) 0xff);
+          ShortVector high0 = w0.lanewise(LSHR, 8);
+          accA0 = accA0.add(low0.mul(xA0)).add(high0.mul(xA1));
+          accB0 = accB0.add(low0.mul(xB0)).add(high0.mul(xB1));
+          ShortVector w1 = ShortVector.fromMemorySegment(Lanes.SHORTS, weights, at + 32, LITTLE_ENDIAN);
+          ShortVector low1 = w1.and((short) 0xff);
+          ShortVector high1 = w1.lanewise(LSHR, 8);
+          accA1 = accA1.add(low1.mul(xA0)).add(high1.mul(xA1));
+          accB1 = accB1.add(low1.mul(xB0)).add(high1.mul(xB1));
+          at += Int8Matrix.VECTOR_BYTES;
+          pairsA += 2;
+          pairsB += 2;
+        }
+        FloatVector sub0 = s0.mul((FloatVector) ((IntVector) ByteVector.fromMemorySegment(Lanes.BYTES, weights, tile + Int8Matrix.SCALE_BYTES + 16 * group + 0, LITTLE_ENDIAN)
+            .convertShape(B2I, Lanes.INTS, 0)).convert(I2F, 0));
+        IntVector intA0 = accA0.reinterpretAsInts();
+        sumA0 = ((FloatVector) intA0.lanewise(LSHL, 16).lanewise(ASHR, 16).add(intA0.lanewise(ASHR, 16)).convert(I2F, 0)).fma(sub0.mul(scales[blockA + b]), sumA0);
+        IntVector intB0 = accB0.reinterpretAsInts();
+        sumB0 = ((FloatVector) intB0.lanewise(LSHL, 16).lanewise(ASHR, 16).add(intB0.lanewise(ASHR, 16)).convert(I2F, 0)).fma(sub0.mul(scales[blockB + b]), sumB0);
+        FloatVector sub1 = s1.mul((FloatVector) ((IntVector) ByteVector.fromMemorySegment(Lanes.BYTES, weights, tile + Int8Matrix.SCALE_BYTES + 16 * group + 8, LITTLE_ENDIAN)
+            .convertShape(B2I, Lanes.INTS, 0)).convert(I2F, 0));
+        IntVector intA1 = accA1.reinterpretAsInts();
+        sumA1 = ((FloatVector) intA1.lanewise(LSHL, 16).lanewise(ASHR, 16).add(intA1.lanewise(ASHR, 16)).convert(I2F, 0)).fma(sub1.mul(scales[blockA + b]), sumA1);
+        IntVector intB1 = accB1.reinterpretAsInts();
+        sumB1 = ((FloatVector) intB1.lanewise(LSHL, 16).lanewise(ASHR, 16).add(intB1.lanewise(ASHR, 16)).convert(I2F, 0)).fma(sub1.mul(scales[blockB + b]), sumB1);
+      }
+      tile += Int8Matrix.SIX_BIT_BLOCK_BYTES;
+    }
+    sumA0.intoArray(out, outA);
+    sumA1.intoArray(out, outA + 8);
+    sumB0.intoArray(out, outB);
+    sumB1.intoArray(out, outB + 8);
+  }
+}

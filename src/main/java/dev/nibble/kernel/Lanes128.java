@@ -1,0 +1,25 @@
+package dev.nibble.kernel;
+
+import jdk.incubator.vector.ByteVector;
+import jdk.incubator.vector.FloatVector;
+import jdk.incubator.vector.IntVector;
+import jdk.incubator.vector.ShortVector;
+import jdk.incubator.vector.VectorSpecies;
+
+/** As {@link Lanes}, for vectors of 128 bits. */
+final class Lanes128 {
+  /** 8 shorts. */
+  static final VectorSpecies<Short> SHORTS = ShortVector.SPECIES_128;
+  /** 4 shorts, to be widened. */
+  static final VectorSpecies<Short> HALF_SHORTS = ShortVector.SPECIES_64;
+  /** 8 bytes, the first 4 of which are widened: there is no shorter vector. */
+  static final VectorSpecies<Byte> BYTES = ByteVector.SPECIES_64;
+  /** 4 ints. */
+  static final VectorSpecies<Integer> INTS = IntVector.SPECIES_128;
+  /** 4 floats. */
+  static final VectorSpecies<Float> FLOATS = FloatVector.SPECIES_128;
+  /** Keeps all lanes but the first. */
+  static final int[] NOT_FIRST = {0, -1, -1, -1};
+
+  private Lanes128() {}
+}
