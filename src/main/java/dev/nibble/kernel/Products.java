@@ -1,10 +1,22 @@
 package dev.nibble.kernel;
 
-/** Matrix products of one input with up to three matrices, shared out to a pool's workers in one go. */
+/** Matrix products of one input with up to three matrices, shared out to a pool's workers in one go. Used by one thread at a time, as the pool is. */
 public final class Products {
+  private static final int MOST_MATRICES = 3; // query, key and value
+
   private final WorkerPool pool;
   private final KernelMode mode;
   private final KernelScratch[] scratch;
+  private final WorkerPool.Range work = this::compute; // made once: a lambda for each product would be garbage for each
+
+  // The products under way.
+  private Activations x;
+  private int tokens;
+  private int parts;
+  private final TiledMatrix[] matrices = new TiledMatrix[MOST_MATRICES];
+  private final float[][] outs = new float[MOST_MATRICES][];
+  private final int[] strides = new int[MOST_MATRICES];
+  private final int[] ends = new int[MOST_MATRICES]; // pairs of tiles up to this matrix's last
 
   public Products(WorkerPool pool, KernelMode mode) {
     this.pool = pool;
@@ -27,41 +39,64 @@ public final class Products {
 
   /** {@code out[token × stride + row]} = row of the matrix · vector of the token. */
   public void multiply(Activations x, int tokens, TiledMatrix matrix, float[] out, int stride) {
-    // Two tiles share the broadcasts of a vector, many tiles those of several vectors.
-    pool.run((matrix.tiles() + 1) / 2, grain(tokens), (worker, from, to) -> pairs(x, tokens, matrix, out, stride, worker, from, to));
+    begin(x, tokens);
+    add(matrix, out, stride);
+    run();
   }
 
   /** Two matrices with the same input. */
   public void multiply(Activations x, int tokens, TiledMatrix a, float[] outA, int strideA, TiledMatrix b, float[] outB, int strideB) {
-    int pairsA = (a.tiles() + 1) / 2;
-    pool.run(pairsA + (b.tiles() + 1) / 2, grain(tokens), (worker, from, to) -> {
-      pairs(x, tokens, a, outA, strideA, worker, from, Math.min(to, pairsA));
-      pairs(x, tokens, b, outB, strideB, worker, Math.max(0, from - pairsA), to - pairsA);
-    });
+    begin(x, tokens);
+    add(a, outA, strideA);
+    add(b, outB, strideB);
+    run();
   }
 
   /** Three matrices with the same input. */
   public void multiply(
       Activations x, int tokens, TiledMatrix a, float[] outA, int strideA, TiledMatrix b, float[] outB, int strideB,
       TiledMatrix c, float[] outC, int strideC) {
-    int pairsA = (a.tiles() + 1) / 2;
-    int pairsB = (b.tiles() + 1) / 2;
-    int both = pairsA + pairsB;
-    pool.run(both + (c.tiles() + 1) / 2, grain(tokens), (worker, from, to) -> {
-      pairs(x, tokens, a, outA, strideA, worker, from, Math.min(to, pairsA));
-      pairs(x, tokens, b, outB, strideB, worker, Math.max(0, from - pairsA), Math.min(to - pairsA, pairsB));
-      pairs(x, tokens, c, outC, strideC, worker, Math.max(0, from - both), to - both);
-    });
+    begin(x, tokens);
+    add(a, outA, strideA);
+    add(b, outB, strideB);
+    add(c, outC, strideC);
+    run();
   }
 
-  private static int grain(int tokens) {
-    return tokens == 1 ? 2 : 8;
+  private void begin(Activations x, int tokens) {
+    this.x = x;
+    this.tokens = tokens;
+    parts = 0;
   }
 
-  private void pairs(Activations x, int tokens, TiledMatrix matrix, float[] out, int stride, int worker, int from, int to) {
+  private void add(TiledMatrix matrix, float[] out, int stride) {
+    matrices[parts] = matrix;
+    outs[parts] = out;
+    strides[parts] = stride;
+    // Two tiles share the broadcasts of a vector, many tiles those of several vectors.
+    ends[parts] = (parts == 0 ? 0 : ends[parts - 1]) + (matrix.tiles() + 1) / 2;
+    parts++;
+  }
+
+  private void run() {
+    pool.run(ends[parts - 1], tokens == 1 ? 2 : 8, work);
+  }
+
+  /** Pairs of tiles {@code from} to {@code to - 1}, counted through all matrices. */
+  private void compute(int worker, int from, int to) {
+    int first = 0;
+    for (int part = 0; part < parts; part++) {
+      int last = ends[part];
+      pairs(part, worker, Math.max(from, first) - first, Math.min(to, last) - first);
+      first = last;
+    }
+  }
+
+  private void pairs(int part, int worker, int from, int to) {
+    TiledMatrix matrix = matrices[part];
     int lastTile = Math.min(2 * to, matrix.tiles());
     if (2 * from < lastTile) {
-      matrix.multiply(x, tokens, out, stride, 2 * from, lastTile, mode, scratch[worker]);
+      matrix.multiply(x, tokens, outs[part], strides[part], 2 * from, lastTile, mode, scratch[worker]);
     }
   }
 }
