@@ -3,6 +3,7 @@ package dev.nibble.engine;
 import dev.nibble.format.gguf.GgufFile;
 import dev.nibble.format.gguf.GgufKeyException;
 import dev.nibble.format.gguf.InspectReport;
+import dev.nibble.kernel.Processors;
 import dev.nibble.model.InvalidModelException;
 import dev.nibble.model.LlamaLoader;
 import dev.nibble.model.kvcache.KvCacheFormat;
@@ -53,14 +54,14 @@ public final class ModelOpener {
    *
    * @param path a GGUF file; empty for the embedded model
    * @param name for requests; empty for the file's name without its ending
-   * @param threads that compute; empty for one a processor
+   * @param threads that compute; empty for one a physical core
    * @throws IOException if the file is missing, damaged, or holds a model of another kind: the message says which
    */
   public static Opened open(Optional<Path> path, Optional<String> name, OptionalInt threads, KvCacheFormat cache, LlamaLoader.Progress progress)
       throws IOException {
     try {
       GgufFile file = path.isPresent() ? GgufFile.open(path.get()) : embedded();
-      int count = threads.orElse(Runtime.getRuntime().availableProcessors());
+      int count = threads.orElseGet(Processors::physicalCores);
       Tokenizer tokenizer = new VocabularyTokenizer(GgufVocabulary.read(file.metadata()));
       LlamaLoader.Loaded loaded = LlamaLoader.load(file, count, cache, progress);
       InspectReport report = new InspectReport(file);

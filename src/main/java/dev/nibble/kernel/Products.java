@@ -1,12 +1,23 @@
 package dev.nibble.kernel;
 
-/** Matrix products of one input with up to three matrices, shared out to a pool's workers in one go. */
+/** Matrix products of one input with up to three matrices, shared out to a pool's workers in one go. Used by one thread at a time, as the pool is. */
 public final class Products {
+  private static final int MOST_MATRICES = 3; // query, key and value
   /** Least tiles of a piece: fewer cost more to share out than to compute. */
   private static final int GRAIN = 2;
 
   private final WorkerPool pool;
   private final KernelMode mode;
+  private final WorkerPool.Range work = this::compute; // made once: a lambda for each product would be garbage for each
+
+  // The products under way.
+  private Activations x;
+  private int tokens;
+  private int parts;
+  private final TiledMatrix[] matrices = new TiledMatrix[MOST_MATRICES];
+  private final float[][] outs = new float[MOST_MATRICES][];
+  private final int[] strides = new int[MOST_MATRICES];
+  private final int[] ends = new int[MOST_MATRICES]; // tiles up to this matrix's last
 
   public Products(WorkerPool pool, KernelMode mode) {
     this.pool = pool;
@@ -25,32 +36,58 @@ public final class Products {
 
   /** {@code out[token × stride + row]} = row of the matrix · vector of the token. */
   public void multiply(Activations x, int tokens, TiledMatrix matrix, float[] out, int stride) {
-    pool.run(matrix.tiles(), GRAIN, (worker, from, to) -> tiles(x, tokens, matrix, out, stride, from, to));
+    begin(x, tokens);
+    add(matrix, out, stride);
+    run();
   }
 
   /** Two matrices with the same input. */
   public void multiply(Activations x, int tokens, TiledMatrix a, float[] outA, int strideA, TiledMatrix b, float[] outB, int strideB) {
-    pool.run(a.tiles() + b.tiles(), GRAIN, (worker, from, to) -> {
-      tiles(x, tokens, a, outA, strideA, from, Math.min(to, a.tiles()));
-      tiles(x, tokens, b, outB, strideB, Math.max(0, from - a.tiles()), to - a.tiles());
-    });
+    begin(x, tokens);
+    add(a, outA, strideA);
+    add(b, outB, strideB);
+    run();
   }
 
   /** Three matrices with the same input. */
   public void multiply(
       Activations x, int tokens, TiledMatrix a, float[] outA, int strideA, TiledMatrix b, float[] outB, int strideB,
       TiledMatrix c, float[] outC, int strideC) {
-    int both = a.tiles() + b.tiles();
-    pool.run(both + c.tiles(), GRAIN, (worker, from, to) -> {
-      tiles(x, tokens, a, outA, strideA, from, Math.min(to, a.tiles()));
-      tiles(x, tokens, b, outB, strideB, Math.max(0, from - a.tiles()), Math.min(to - a.tiles(), b.tiles()));
-      tiles(x, tokens, c, outC, strideC, Math.max(0, from - both), to - both);
-    });
+    begin(x, tokens);
+    add(a, outA, strideA);
+    add(b, outB, strideB);
+    add(c, outC, strideC);
+    run();
   }
 
-  private void tiles(Activations x, int tokens, TiledMatrix matrix, float[] out, int stride, int from, int to) {
-    if (from < to) {
-      matrix.multiply(x, tokens, out, stride, from, to, mode);
+  private void begin(Activations x, int tokens) {
+    this.x = x;
+    this.tokens = tokens;
+    parts = 0;
+  }
+
+  private void add(TiledMatrix matrix, float[] out, int stride) {
+    matrices[parts] = matrix;
+    outs[parts] = out;
+    strides[parts] = stride;
+    ends[parts] = (parts == 0 ? 0 : ends[parts - 1]) + matrix.tiles();
+    parts++;
+  }
+
+  private void run() {
+    pool.run(ends[parts - 1], GRAIN, work);
+  }
+
+  /** Tiles {@code from} to {@code to - 1}, counted through all matrices. */
+  private void compute(int worker, int from, int to) {
+    int first = 0;
+    for (int part = 0; part < parts; part++) {
+      int begin = Math.max(from, first) - first;
+      int end = Math.min(to, ends[part]) - first;
+      if (begin < end) {
+        matrices[part].multiply(x, tokens, outs[part], strides[part], begin, end, mode);
+      }
+      first = ends[part];
     }
   }
 }

@@ -17,12 +17,17 @@ import java.util.Arrays;
 import java.util.EnumSet;
 import java.util.HashSet;
 import java.util.List;
+import java.util.Map;
 import java.util.Set;
+import java.util.TreeMap;
 import java.util.stream.Collectors;
 
-/** Makes a Llama of a GGUF file: checks its metadata and shapes, and packs its matrices into tiles. */
+/** Makes a Llama or Qwen2 of a GGUF file: checks its metadata and shapes, and packs its matrices into tiles. */
 public final class LlamaLoader {
-  private static final String ARCHITECTURE = "llama";
+  /** {@code general.architecture} of the models that run, and how their queries and keys are arranged. */
+  private static final Map<String, LlamaConfig.RopePairs> ARCHITECTURES =
+      new TreeMap<>(Map.of("llama", LlamaConfig.RopePairs.ADJACENT, "qwen2", LlamaConfig.RopePairs.HALVES));
+  private static final String BIAS = ".bias"; // ends these tensors' names; all others end in .weight
   private static final double DEFAULT_ROPE_BASE = 10000; // GGUF specification
   private static final int MOST = 1 << 24; // of any size: keeps products of two within a long, and typing errors out
 
@@ -43,6 +48,7 @@ public final class LlamaLoader {
 
   private final GgufFile file;
   private final GgufMetadata metadata;
+  private final String architecture;
   private final WorkerPool pool;
   private final Progress progress;
   private final Set<String> used = new HashSet<>();
@@ -50,9 +56,10 @@ public final class LlamaLoader {
   private final long total;
   private long done;
 
-  private LlamaLoader(GgufFile file, WorkerPool pool, Progress progress) {
+  private LlamaLoader(GgufFile file, String architecture, WorkerPool pool, Progress progress) {
     this.file = file;
     this.metadata = file.metadata();
+    this.architecture = architecture;
     this.pool = pool;
     this.progress = progress;
     total = file.tensors().stream().mapToLong(GgufTensor::bytes).sum();
@@ -66,7 +73,7 @@ public final class LlamaLoader {
    */
   public static Loaded load(GgufFile file, int threads, KvCacheFormat cache, Progress progress) throws InvalidModelException {
     KernelMode.Choice choice = KernelMode.detect();
-    LlamaLoader loader = new LlamaLoader(file, new WorkerPool(threads), progress);
+    LlamaLoader loader = new LlamaLoader(file, file.metadata().requireString("general.architecture"), new WorkerPool(threads), progress);
     try {
       LlamaConfig config = loader.config();
       LlamaWeights weights = loader.weights(config);
@@ -82,31 +89,31 @@ public final class LlamaLoader {
   }
 
   private LlamaConfig config() throws InvalidModelException {
-    String architecture = metadata.requireString("general.architecture");
-    if (!architecture.equals(ARCHITECTURE)) {
-      throw invalid("its architecture is \"" + architecture + "\"; supported: " + ARCHITECTURE);
+    if (!ARCHITECTURES.containsKey(architecture)) {
+      throw invalid("its architecture is \"" + architecture + "\"; supported: " + String.join(", ", ARCHITECTURES.keySet()));
     }
-    String scaling = metadata.string("llama.rope.scaling.type").orElse("none");
+    String scaling = metadata.string(key("rope.scaling.type")).orElse("none");
     if (!scaling.equals("none") || file.find("rope_freqs.weight").isPresent()) {
       throw invalid("RoPE scaling is not supported");
     }
     int width = size("embedding_length");
     int heads = size("attention.head_count");
-    int keyValueHeads = metadata.find("llama.attention.head_count_kv").isPresent() ? size("attention.head_count_kv") : heads;
-    boolean ownLength = metadata.find("llama.attention.key_length").isPresent();
+    int keyValueHeads = metadata.find(key("attention.head_count_kv")).isPresent() ? size("attention.head_count_kv") : heads;
+    boolean ownLength = metadata.find(key("attention.key_length")).isPresent();
     int headWidth = ownLength ? size("attention.key_length") : width / heads;
-    if (ownLength && metadata.find("llama.attention.value_length").isPresent() && size("attention.value_length") != headWidth) {
+    if (ownLength && metadata.find(key("attention.value_length")).isPresent() && size("attention.value_length") != headWidth) {
       throw invalid("heads of keys and values have different widths");
     }
-    if (metadata.find("llama.rope.dimension_count").isPresent() && size("rope.dimension_count") != headWidth) {
+    if (metadata.find(key("rope.dimension_count")).isPresent() && size("rope.dimension_count") != headWidth) {
       throw invalid("only a part of each head is rotated");
     }
     if (heads % keyValueHeads != 0 || headWidth == 0 || headWidth % 2 != 0) {
       throw invalid(heads + " heads of width " + headWidth + " do not go with " + keyValueHeads + " key-value heads");
     }
-    double epsilon = metadata.number("llama.attention.layer_norm_rms_epsilon").orElseThrow(() -> metadata.missing("llama.attention.layer_norm_rms_epsilon"));
-    double base = metadata.number("llama.rope.freq_base").orElse(DEFAULT_ROPE_BASE);
-    if (!(epsilon >= 0 && epsilon < 1) || !(base > 0 && base < Float.MAX_VALUE)) {
+    String epsilonKey = key("attention.layer_norm_rms_epsilon");
+    double epsilon = metadata.number(epsilonKey).orElseThrow(() -> metadata.missing(epsilonKey));
+    double base = metadata.number(key("rope.freq_base")).orElse(DEFAULT_ROPE_BASE);
+    if (!(epsilon >= 0 && epsilon < 1) || !(base >= 1 && base < Float.MAX_VALUE)) {
       throw invalid("RMSNorm epsilon " + epsilon + " or RoPE base " + base + " is out of range");
     }
     long vocabulary = require("token_embd.weight").rows();
@@ -114,11 +121,16 @@ public final class LlamaLoader {
       throw invalid("its vocabulary has " + vocabulary + " tokens");
     }
     return new LlamaConfig(width, size("feed_forward_length"), size("block_count"), heads, keyValueHeads, headWidth, (int) vocabulary,
-        size("context_length"), (float) epsilon, (float) base, LlamaConfig.RopePairs.ADJACENT);
+        size("context_length"), (float) epsilon, (float) base, ARCHITECTURES.get(architecture));
   }
 
-  private int size(String key) {
-    return metadata.requireInteger("llama." + key, 1, MOST);
+  /** A key of the architecture's own. */
+  private String key(String name) {
+    return architecture + "." + name;
+  }
+
+  private int size(String name) {
+    return metadata.requireInteger(key(name), 1, MOST);
   }
 
   private LlamaWeights weights(LlamaConfig config) throws InvalidModelException {
@@ -130,13 +142,15 @@ public final class LlamaLoader {
       layers.add(new LlamaWeights.Layer(vector(block + "attn_norm", width), matrix(block + "attn_q", config.queryWidth(), width),
           matrix(block + "attn_k", config.keyValueWidth(), width), matrix(block + "attn_v", config.keyValueWidth(), width),
           matrix(block + "attn_output", width, config.queryWidth()), vector(block + "ffn_norm", width), matrix(block + "ffn_gate", config.hidden(), width),
-          matrix(block + "ffn_up", config.hidden(), width), matrix(block + "ffn_down", width, config.hidden())));
+          matrix(block + "ffn_up", config.hidden(), width), matrix(block + "ffn_down", width, config.hidden()),
+          new LlamaWeights.Biases(bias(block + "attn_q", config.queryWidth()), bias(block + "attn_k", config.keyValueWidth()),
+              bias(block + "attn_v", config.keyValueWidth()))));
     }
     float[] outputNorm = vector("output_norm", width);
     TiledMatrix output = file.find("output.weight").isPresent() ? matrix("output", config.vocabulary(), width) : embedding;
     for (GgufTensor tensor : file.tensors()) {
       if (!used.contains(tensor.name())) {
-        throw invalid("tensor " + tensor.name() + " has no place in a plain Llama; running without it would change the model");
+        throw invalid("tensor " + tensor.name() + " has no place in a plain " + architecture + " model; running without it would change the model");
       }
     }
     return new LlamaWeights(embedding, layers, outputNorm, output);
@@ -147,7 +161,7 @@ public final class LlamaLoader {
   }
 
   private GgufTensor require(String name, List<Long> shape) throws InvalidModelException {
-    GgufTensor tensor = require(name + ".weight");
+    GgufTensor tensor = require(name.endsWith(BIAS) ? name : name + ".weight");
     if (!tensor.shape().equals(shape)) {
       throw invalid("tensor " + tensor.name() + " has shape " + tensor.shape() + ", but the metadata imply " + shape);
     }
@@ -168,6 +182,11 @@ public final class LlamaLoader {
     }
     report(tensor);
     return matrix;
+  }
+
+  /** Empty where the model has none. */
+  private float[] bias(String name, int length) throws InvalidModelException {
+    return file.find(name + BIAS).isPresent() ? vector(name + BIAS, length) : new float[0];
   }
 
   private float[] vector(String name, int length) throws InvalidModelException {

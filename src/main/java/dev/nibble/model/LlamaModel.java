@@ -1,7 +1,8 @@
 package dev.nibble.model;
 
 import dev.nibble.kernel.Activations;
-import dev.nibble.kernel.FloatMath;
+import dev.nibble.kernel.Angles;
+import dev.nibble.kernel.Elementwise;
 import dev.nibble.kernel.Products;
 import dev.nibble.kernel.TiledMatrix;
 import dev.nibble.kernel.WorkerPool;
@@ -11,16 +12,20 @@ import java.util.Objects;
 import java.util.concurrent.locks.ReentrantLock;
 
 /**
- * The Llama decoder. Scratch memory is allocated once and belongs to the forward pass under way; sequences may come from
- * several threads, but are computed one after the other.
+ * The Llama decoder, and Qwen2's, which differs by biases and by which channels rotate together. Scratch memory is allocated once and belongs to the forward pass under way; sequences may come from
+ * several threads, but are computed one after the other. Steady-state decoding allocates nothing here: passes over the workers are made once, and read what
+ * they work on from fields.
  */
 public final class LlamaModel implements LanguageModel {
   /** Most tokens computed together: enough to read weights from cache many times, few enough for scratch to stay small. */
   private static final int BATCH = 256;
+  /** Columns of SiLU that a worker takes at a time when there is one token only: about a microsecond. */
+  private static final int ACTIVATED_COLUMNS = 1024;
 
   private final LlamaConfig config;
   private final LlamaWeights weights;
   private final Products products;
+  private final Elementwise elementwise;
   private final WorkerPool pool;
   private final KvCacheFormat cacheFormat;
   private final double[] frequencies; // [headWidth / 2], radians a position
@@ -31,10 +36,9 @@ public final class LlamaModel implements LanguageModel {
   private final int queryStride;
   private final int keyValueStride;
   private final int hiddenStride;
-  private final Activations normed; // [BATCH][width], input of attention and feed-forward
+  private final Activations normed; // [BATCH][width], input of attention, feed-forward and head
   private final Activations attended; // [BATCH][heads × headWidth]
   private final Activations activated; // [BATCH][hidden]
-  private final Activations last; // [1][width], input of the head
   private final float[] residual; // [BATCH][width]
   private final float[] query; // [BATCH][queryStride]
   private final float[] key; // [BATCH][keyValueStride]
@@ -42,15 +46,34 @@ public final class LlamaModel implements LanguageModel {
   private final float[] gate; // [BATCH][hiddenStride]
   private final float[] up; // [BATCH][hiddenStride]
   private final float[] projected; // [BATCH][width rounded up]
-  private final float[] cosines; // [BATCH][headWidth / 2]
-  private final float[] sines;
+  private final float[] cosines; // [BATCH][headWidth], for each channel
+  private final float[] sines; // [BATCH][headWidth], negative for the first channel of a pair
   private final float[][] scores; // [worker][context]
   private final float[] logits; // [vocabulary rounded up]
+
+  // Passes, each over tokens but for those that say otherwise.
+  private final WorkerPool.Range normalizePass = this::normalize;
+  private final WorkerPool.Range addThenNormalizePass = this::addThenNormalize;
+  private final WorkerPool.Range rotatePass = this::rotate;
+  private final WorkerPool.Range attendPass = this::attend; // over tokens × heads
+  private final WorkerPool.Range quantizeAttendedPass = this::quantizeAttended;
+  private final WorkerPool.Range activatePass = this::activate;
+  private final WorkerPool.Range activateColumnsPass = this::activateColumns; // over the pieces of one token's hidden columns
+
+  // What the pass under way works on.
+  private float[] normWeight;
+  private boolean quantize;
+  private LlamaWeights.Biases biases;
+  private KvCache cache;
+  private int layer;
+  private int position; // of the first token of the forward pass
+  private int pageStart; // first token of the page under way
 
   public LlamaModel(LlamaConfig config, LlamaWeights weights, Products products, KvCacheFormat cacheFormat) {
     this.config = config;
     this.weights = weights;
     this.products = products;
+    this.elementwise = new Elementwise(products.mode());
     this.pool = products.pool();
     this.cacheFormat = cacheFormat;
     width = config.width();
@@ -61,7 +84,6 @@ public final class LlamaModel implements LanguageModel {
     normed = new Activations(batch, width);
     attended = new Activations(batch, config.queryWidth());
     activated = new Activations(batch, config.hidden());
-    last = new Activations(1, width);
     residual = new float[batch * width];
     query = new float[batch * queryStride];
     key = new float[batch * keyValueStride];
@@ -70,8 +92,8 @@ public final class LlamaModel implements LanguageModel {
     up = new float[batch * hiddenStride];
     projected = new float[batch * TiledMatrix.padded(width)];
     int half = config.headWidth() / 2;
-    cosines = new float[batch * half];
-    sines = new float[batch * half];
+    cosines = new float[batch * config.headWidth()];
+    sines = new float[batch * config.headWidth()];
     scores = new float[pool.size()][config.context()];
     logits = new float[TiledMatrix.padded(config.vocabulary())];
     frequencies = new double[half];
@@ -89,6 +111,10 @@ public final class LlamaModel implements LanguageModel {
   @Override
   public int contextLength() {
     return config.context();
+  }
+
+  TiledMatrix embedding() {
+    return weights.embedding();
   }
 
   @Override
@@ -156,122 +182,187 @@ public final class LlamaModel implements LanguageModel {
       weights.embedding().row(ids[from + t], residual, t * width);
       rotations(position + t, t);
     }
+    normalize(tokens, weights.layers().getFirst());
     for (int layer = 0; layer < config.layers(); layer++) {
       LlamaWeights.Layer block = weights.layers().get(layer);
-      norm(tokens, block.attentionNorm(), block.query().integer() || block.key().integer() || block.value().integer());
       products.multiply(normed, tokens, block.query(), query, queryStride, block.key(), key, keyValueStride, block.value(), value, keyValueStride);
+      biases = block.biases();
+      pool.run(tokens, 1, rotatePass);
       attention(cache, layer, position, tokens, block.attentionOutput().integer());
+      if (layer == config.layers() - 1) {
+        if (out == null) {
+          return; // all keys and values are in the cache
+        }
+        keepLast(tokens);
+        tokens = 1;
+      }
       products.multiply(attended, tokens, block.attentionOutput(), projected, TiledMatrix.padded(width));
-      addProjected(tokens);
 
-      norm(tokens, block.feedForwardNorm(), block.gate().integer() || block.up().integer());
+      addThenNormalize(tokens, block.feedForwardNorm(), block.gate().integer() || block.up().integer());
       products.multiply(normed, tokens, block.gate(), gate, hiddenStride, block.up(), up, hiddenStride);
       activate(tokens, block.down().integer());
       products.multiply(activated, tokens, block.down(), projected, TiledMatrix.padded(width));
-      addProjected(tokens);
+      if (layer < config.layers() - 1) {
+        LlamaWeights.Layer next = weights.layers().get(layer + 1);
+        addThenNormalize(tokens, next.attentionNorm(), readsIntegers(next));
+      }
     }
-    if (out != null) {
-      FloatMath.rmsNorm(residual, (tokens - 1) * width, weights.outputNorm(), config.normEpsilon(), last.values(), 0);
-      last.quantize(0, products.mode());
-      products.multiply(last, 1, weights.output(), logits, logits.length);
-      System.arraycopy(logits, 0, out, 0, config.vocabulary());
+    addThenNormalize(1, weights.outputNorm(), weights.output().integer());
+    products.multiply(normed, 1, weights.output(), logits, logits.length);
+    System.arraycopy(logits, 0, out, 0, config.vocabulary());
+  }
+
+  private static boolean readsIntegers(LlamaWeights.Layer block) {
+    return block.query().integer() || block.key().integer() || block.value().integer();
+  }
+
+  /** After the last attention only the last token counts: its row becomes the first. */
+  private void keepLast(int tokens) {
+    if (tokens > 1) {
+      System.arraycopy(residual, (tokens - 1) * width, residual, 0, width);
+      System.arraycopy(attended.values(), (tokens - 1) * attended.stride(), attended.values(), 0, attended.stride());
+      attended.quantize(0, products.mode());
     }
   }
 
-  private void norm(int tokens, float[] weight, boolean quantize) {
-    pool.run(tokens, 1, (worker, from, to) -> {
-      for (int t = from; t < to; t++) {
-        FloatMath.rmsNorm(residual, t * width, weight, config.normEpsilon(), normed.values(), t * normed.stride());
-        if (quantize) {
-          normed.quantize(t, products.mode());
-        }
+  private void normalize(int tokens, LlamaWeights.Layer block) {
+    normWeight = block.attentionNorm();
+    quantize = readsIntegers(block);
+    pool.run(tokens, 1, normalizePass);
+  }
+
+  private void normalize(int worker, int from, int to) {
+    for (int t = from; t < to; t++) {
+      elementwise.rmsNorm(residual, t * width, normWeight, config.normEpsilon(), normed.values(), t * normed.stride());
+      if (quantize) {
+        normed.quantize(t, products.mode());
       }
-    });
+    }
+  }
+
+  private void addThenNormalize(int tokens, float[] weight, boolean integers) {
+    normWeight = weight;
+    quantize = integers;
+    pool.run(tokens, 1, addThenNormalizePass);
+  }
+
+  private void addThenNormalize(int worker, int from, int to) {
+    int stride = TiledMatrix.padded(width);
+    for (int t = from; t < to; t++) {
+      elementwise.addThenNorm(
+          residual, t * width, projected, t * stride, normWeight, config.normEpsilon(), normed.values(), t * normed.stride());
+      if (quantize) {
+        normed.quantize(t, products.mode());
+      }
+    }
+  }
+
+  /** Biases, then rotation. */
+  private void rotate(int worker, int from, int to) {
+    for (int t = from; t < to; t++) {
+      elementwise.add(query, t * queryStride, biases.query(), 0, biases.query().length);
+      elementwise.add(key, t * keyValueStride, biases.key(), 0, biases.key().length);
+      elementwise.add(value, t * keyValueStride, biases.value(), 0, biases.value().length);
+      rotate(query, t * queryStride, config.heads(), t);
+      rotate(key, t * keyValueStride, config.keyValueHeads(), t);
+    }
+  }
+
+  private void rotate(float[] vectors, int at, int heads, int token) {
+    int headWidth = config.headWidth();
+    switch (config.ropePairs()) {
+      case ADJACENT -> elementwise.rotateAdjacent(vectors, at, heads, headWidth, cosines, sines, token * headWidth);
+      case HALVES -> elementwise.rotateHalves(vectors, at, heads, headWidth, cosines, sines, token * headWidth);
+    }
+  }
+
+  /** Fills a token's row of the tables; all layers use it. */
+  private void rotations(int position, int token) {
+    int base = token * config.headWidth();
+    int half = frequencies.length;
+    for (int i = 0; i < half; i++) {
+      float cosine = (float) Angles.cosine(position * frequencies[i]);
+      float sine = (float) Angles.sine(position * frequencies[i]);
+      int first = switch (config.ropePairs()) {
+        case ADJACENT -> base + 2 * i;
+        case HALVES -> base + i;
+      };
+      int second = switch (config.ropePairs()) {
+        case ADJACENT -> first + 1;
+        case HALVES -> first + half;
+      };
+      cosines[first] = cosine;
+      cosines[second] = cosine;
+      sines[first] = -sine;
+      sines[second] = sine;
+    }
   }
 
   /** Tokens go page by page: those of a page see it exact and, once it is full, later ones see it in the cache's format. */
   private void attention(KvCache cache, int layer, int position, int tokens, boolean quantize) {
-    int group = config.heads() / config.keyValueHeads();
-    int headWidth = config.headWidth();
+    this.cache = cache;
+    this.layer = layer;
+    this.position = position;
     for (int first = 0; first < tokens;) {
       int start = first;
       int count = Math.min(tokens - start, KvCache.PAGE_TOKENS - (position + start) % KvCache.PAGE_TOKENS);
       for (int t = start; t < start + count; t++) {
-        rotate(query, t * queryStride, config.heads(), t);
-        rotate(key, t * keyValueStride, config.keyValueHeads(), t);
         cache.put(layer, position + t, key, t * keyValueStride, value, t * keyValueStride);
       }
-      pool.run(count * config.heads(), 1, (worker, from, to) -> {
-        for (int i = from; i < to; i++) {
-          int t = start + i / config.heads();
-          int head = i % config.heads();
-          cache.attend(layer, head / group, position + t, query, t * queryStride + head * headWidth, scores[worker],
-              attended.values(), t * attended.stride() + head * headWidth);
-        }
-      });
+      pageStart = start;
+      pool.run(count * config.heads(), 1, attendPass);
       first += count;
       if ((position + first) % KvCache.PAGE_TOKENS == 0) {
         cache.closePage(layer);
       }
     }
+    this.cache = null;
     if (quantize) {
-      pool.run(tokens, 1, (worker, from, to) -> {
-        for (int t = from; t < to; t++) {
-          attended.quantize(t, products.mode());
-        }
-      });
+      pool.run(tokens, 1, quantizeAttendedPass);
     }
   }
 
-  private void activate(int tokens, boolean quantize) {
-    pool.run(tokens, 1, (worker, from, to) -> {
-      for (int t = from; t < to; t++) {
-        for (int i = 0; i < config.hidden(); i++) {
-          activated.values()[t * activated.stride() + i] = FloatMath.silu(gate[t * hiddenStride + i]) * up[t * hiddenStride + i];
-        }
-        if (quantize) {
-          activated.quantize(t, products.mode());
-        }
-      }
-    });
-  }
-
-  private void addProjected(int tokens) {
-    int stride = TiledMatrix.padded(width);
-    for (int t = 0; t < tokens; t++) {
-      for (int i = 0; i < width; i++) {
-        residual[t * width + i] += projected[t * stride + i];
-      }
+  private void attend(int worker, int from, int to) {
+    int group = config.heads() / config.keyValueHeads();
+    int headWidth = config.headWidth();
+    for (int i = from; i < to; i++) {
+      int t = pageStart + i / config.heads();
+      int head = i % config.heads();
+      cache.attend(layer, head / group, position + t, query, t * queryStride + head * headWidth, scores[worker],
+          attended.values(), t * attended.stride() + head * headWidth);
     }
   }
 
-  private void rotations(int position, int token) {
-    for (int i = 0; i < frequencies.length; i++) {
-      cosines[token * frequencies.length + i] = (float) StrictMath.cos(position * frequencies[i]);
-      sines[token * frequencies.length + i] = (float) StrictMath.sin(position * frequencies[i]);
+  private void quantizeAttended(int worker, int from, int to) {
+    for (int t = from; t < to; t++) {
+      attended.quantize(t, products.mode());
     }
   }
 
-  private void rotate(float[] vectors, int at, int heads, int token) {
-    int half = frequencies.length;
-    for (int head = 0; head < heads; head++) {
-      int base = at + head * config.headWidth();
-      for (int i = 0; i < half; i++) {
-        int first = switch (config.ropePairs()) {
-          case ADJACENT -> base + 2 * i;
-          case HALVES -> base + i;
-        };
-        int second = switch (config.ropePairs()) {
-          case ADJACENT -> first + 1;
-          case HALVES -> first + half;
-        };
-        float cos = cosines[token * half + i];
-        float sin = sines[token * half + i];
-        float x = vectors[first];
-        float y = vectors[second];
-        vectors[first] = Math.fma(x, cos, -(y * sin));
-        vectors[second] = Math.fma(x, sin, y * cos);
+  private void activate(int tokens, boolean integers) {
+    if (tokens > 1) {
+      quantize = integers;
+      pool.run(tokens, 1, activatePass);
+      return;
+    }
+    pool.run(Math.ceilDiv(config.hidden(), ACTIVATED_COLUMNS), 1, activateColumnsPass);
+    if (integers) {
+      activated.quantize(0, products.mode());
+    }
+  }
+
+  private void activate(int worker, int from, int to) {
+    for (int t = from; t < to; t++) {
+      elementwise.gatedSilu(gate, t * hiddenStride, up, t * hiddenStride, config.hidden(), activated.values(), t * activated.stride());
+      if (quantize) {
+        activated.quantize(t, products.mode());
       }
     }
+  }
+
+  private void activateColumns(int worker, int from, int to) {
+    int first = from * ACTIVATED_COLUMNS;
+    int count = Math.min(config.hidden(), to * ACTIVATED_COLUMNS) - first;
+    elementwise.gatedSilu(gate, first, up, first, count, activated.values(), first);
   }
 }

@@ -4,7 +4,7 @@ import dev.nibble.kernel.TiledMatrix;
 import java.util.List;
 
 /**
- * Weights of a Llama; matrices are [outputs, inputs].
+ * Weights of a Llama or Qwen2; matrices are [outputs, inputs].
  *
  * @param embedding [vocabulary, width]
  * @param outputNorm [width]
@@ -23,10 +23,30 @@ public record LlamaWeights(TiledMatrix embedding, List<Layer> layers, float[] ou
    * @param gate [hidden, width]
    * @param up [hidden, width]
    * @param down [width, hidden]
+   * @param biases added to queries, keys and values
    */
   public record Layer(
       float[] attentionNorm, TiledMatrix query, TiledMatrix key, TiledMatrix value, TiledMatrix attentionOutput,
-      float[] feedForwardNorm, TiledMatrix gate, TiledMatrix up, TiledMatrix down) {}
+      float[] feedForwardNorm, TiledMatrix gate, TiledMatrix up, TiledMatrix down, Biases biases) {
+    /** A layer without biases, as Llama's. */
+    public Layer(
+        float[] attentionNorm, TiledMatrix query, TiledMatrix key, TiledMatrix value, TiledMatrix attentionOutput,
+        float[] feedForwardNorm, TiledMatrix gate, TiledMatrix up, TiledMatrix down) {
+      this(attentionNorm, query, key, value, attentionOutput, feedForwardNorm, gate, up, down, Biases.NONE);
+    }
+  }
+
+  /**
+   * What is added to projections, as Qwen2 does; empty where nothing is.
+   *
+   * @param query [heads × headWidth]
+   * @param key [keyValueHeads × headWidth]
+   * @param value [keyValueHeads × headWidth]
+   */
+  public record Biases(float[] query, float[] key, float[] value) {
+    /** Adds nothing. */
+    public static final Biases NONE = new Biases(new float[0], new float[0], new float[0]);
+  }
 
   public LlamaWeights {
     layers = List.copyOf(layers);

@@ -1,0 +1,92 @@
+package dev.nibble.kernel;
+
+/**
+ * What stands between matrix products: norms, SiLU, rotary embedding, sums and softmax, on rows of floats. Same bits in every mode: {@link FloatMath} is
+ * the reference. Nothing is allocated, and any number of threads may use one object.
+ */
+public final class Elementwise {
+  private final boolean vectors;
+
+  public Elementwise(KernelMode mode) {
+    vectors = switch (mode) {
+      // One width for all: 128 bits keep up with the caches here, and are the same code on NEON.
+      case VECTOR_256, VECTOR_128 -> true;
+      case SCALAR -> false;
+    };
+  }
+
+  /** Root mean square norm (Zhang and Sennrich 2019): out[to + i] = x[from + i] / sqrt(mean(x²) + epsilon) × weight[i], for all of weight. */
+  public void rmsNorm(float[] x, int from, float[] weight, float epsilon, float[] out, int to) {
+    if (vectors && weight.length % FloatMath.PARTIALS == 0) {
+      ElementwiseKernel.rmsNorm(x, from, weight, epsilon, out, to);
+    } else {
+      FloatMath.rmsNorm(x, from, weight, epsilon, out, to);
+    }
+  }
+
+  /** {@link #add} and then {@link #rmsNorm} of the sum, in one pass. */
+  public void addThenNorm(float[] x, int from, float[] added, int addedFrom, float[] weight, float epsilon, float[] out, int to) {
+    if (vectors && weight.length % FloatMath.PARTIALS == 0) {
+      ElementwiseKernel.addThenNorm(x, from, added, addedFrom, weight, epsilon, out, to);
+    } else {
+      FloatMath.add(x, from, added, addedFrom, weight.length);
+      FloatMath.rmsNorm(x, from, weight, epsilon, out, to);
+    }
+  }
+
+  /** x[from + i] += added[addedFrom + i]. */
+  public void add(float[] x, int from, float[] added, int addedFrom, int count) {
+    int head = vectors ? ElementwiseKernel.whole(count) : 0;
+    if (head > 0) {
+      ElementwiseKernel.add(x, from, added, addedFrom, head);
+    }
+    FloatMath.add(x, from + head, added, addedFrom + head, count - head);
+  }
+
+  /** out[to + i] = silu(gate[gateFrom + i]) × up[upFrom + i] (SwiGLU, Shazeer 2020). */
+  public void gatedSilu(float[] gate, int gateFrom, float[] up, int upFrom, int count, float[] out, int to) {
+    int head = vectors ? ElementwiseKernel.whole(count) : 0;
+    if (head > 0) {
+      ElementwiseKernel.gatedSilu(gate, gateFrom, up, upFrom, head, out, to);
+    }
+    FloatMath.gatedSilu(gate, gateFrom + head, up, upFrom + head, count - head, out, to + head);
+  }
+
+  /**
+   * Replaces scores by e^(score - largest); returns their sum.
+   *
+   * @param scores of length {@code count} rounded up to 16 or more; what follows the scores, up to there, is set to zero
+   */
+  public float exponentials(float[] scores, int count) {
+    if (vectors) {
+      return ElementwiseKernel.exponentials(scores, count);
+    }
+    java.util.Arrays.fill(scores, count, Math.ceilDiv(count, FloatMath.PARTIALS) * FloatMath.PARTIALS, 0);
+    return FloatMath.exponentials(scores, count);
+  }
+
+  /**
+   * Rotary embedding (Su et al. 2021) of heads that stand side by side, pairs being channels 2i and 2i + 1: each channel becomes
+   * {@code channel × cosine + partner × sine}, so the sine of a pair's first channel is the negative of the angle's.
+   *
+   * @param width channels of a head, even
+   * @param cosines [width] from {@code table} on, one for each channel
+   * @param sines [width], likewise
+   */
+  public void rotateAdjacent(float[] x, int from, int heads, int width, float[] cosines, float[] sines, int table) {
+    if (vectors && width % 4 == 0) {
+      ElementwiseKernel.rotateAdjacent(x, from, heads, width, cosines, sines, table);
+    } else {
+      FloatMath.rotateAdjacent(x, from, heads, width, cosines, sines, table);
+    }
+  }
+
+  /** As {@link #rotateAdjacent}, pairs being channels i and i + width / 2. */
+  public void rotateHalves(float[] x, int from, int heads, int width, float[] cosines, float[] sines, int table) {
+    if (vectors && width % 8 == 0) {
+      ElementwiseKernel.rotateHalves(x, from, heads, width, cosines, sines, table);
+    } else {
+      FloatMath.rotateHalves(x, from, heads, width, cosines, sines, table);
+    }
+  }
+}
