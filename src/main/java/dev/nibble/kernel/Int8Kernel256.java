@@ -139,7 +139,7 @@ final class Int8Kernel256 {
           at += Int8Matrix.VECTOR_BYTES;
           pairsAt += 2;
         }
-        FloatVector sub0 = s0.mul((FloatVector) ((IntVector) ByteVector.fromMemorySegment(Lanes.BYTES, weights, tile + Int8Matrix.SCALE_BYTES + 16 * group + 0, LITTLE_ENDIAN)
+        FloatVector sub0 = s0.mul((FloatVector) ((IntVector) ByteVector.fromMemorySegment(Lanes.BYTES, weights, tile + Int8Matrix.SCALE_BYTES + 16 * group, LITTLE_ENDIAN)
             .convertShape(B2I, Lanes.INTS, 0)).convert(I2F, 0));
         IntVector int0 = acc0.reinterpretAsInts();
         sum0 = ((FloatVector) int0.lanewise(LSHL, 16).lanewise(ASHR, 16).add(int0.lanewise(ASHR, 16)).convert(I2F, 0)).fma(sub0.mul(scales[block + b]), sum0);
@@ -192,7 +192,7 @@ final class Int8Kernel256 {
           pairsA += 2;
           pairsB += 2;
         }
-        FloatVector sub0 = s0.mul((FloatVector) ((IntVector) ByteVector.fromMemorySegment(Lanes.BYTES, weights, tile + Int8Matrix.SCALE_BYTES + 16 * group + 0, LITTLE_ENDIAN)
+        FloatVector sub0 = s0.mul((FloatVector) ((IntVector) ByteVector.fromMemorySegment(Lanes.BYTES, weights, tile + Int8Matrix.SCALE_BYTES + 16 * group, LITTLE_ENDIAN)
             .convertShape(B2I, Lanes.INTS, 0)).convert(I2F, 0));
         IntVector intA0 = accA0.reinterpretAsInts();
         sumA0 = ((FloatVector) intA0.lanewise(LSHL, 16).lanewise(ASHR, 16).add(intA0.lanewise(ASHR, 16)).convert(I2F, 0)).fma(sub0.mul(scales[blockA + b]), sumA0);

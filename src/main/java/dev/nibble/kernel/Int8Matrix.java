@@ -206,11 +206,24 @@ public final class Int8Matrix implements TiledMatrix {
     long at = (long) tile * blocks * blockBytes(sixBits);
     int outAt = tile * TILE_ROWS;
     int pairs = blocks * Activations.PAIRS;
-    for (int token = 0; token < tokens; token++) {
-      if (sixBits) {
-        Int8Kernel128.six(data, at, blocks, x.pairs, token * pairs, x.scales, x.sixBitOffsets, token * blocks, out, token * stride + outAt);
-      } else {
-        Int8Kernel128.eight(data, at, blocks, x.pairs, token * pairs, x.scales, token * blocks, out, token * stride + outAt);
+    for (int row = 0; row < TILE_ROWS; row += TILE_ROWS / 2) {
+      int token = 0;
+      for (; token + 1 < tokens; token += 2) {
+        int other = token + 1;
+        if (sixBits) {
+          Int8Kernel128.sixTwo(data, at, blocks, x.pairs, token * pairs, other * pairs, x.scales, x.sixBitOffsets, token * blocks, other * blocks, out,
+              token * stride + outAt, other * stride + outAt, row);
+        } else {
+          Int8Kernel128.eightTwo(data, at, blocks, x.pairs, token * pairs, other * pairs, x.scales, token * blocks, other * blocks, out,
+              token * stride + outAt, other * stride + outAt, row);
+        }
+      }
+      if (token < tokens) {
+        if (sixBits) {
+          Int8Kernel128.six(data, at, blocks, x.pairs, token * pairs, x.scales, x.sixBitOffsets, token * blocks, out, token * stride + outAt, row);
+        } else {
+          Int8Kernel128.eight(data, at, blocks, x.pairs, token * pairs, x.scales, token * blocks, out, token * stride + outAt, row);
+        }
       }
     }
   }

@@ -13,7 +13,8 @@ import jdk.incubator.vector.IntVector;
 import jdk.incubator.vector.ShortVector;
 
 /**
- * INT4 × INT8 products in the layout of {@link Q4Matrix} by vectors of 128 bits: four vectors of four rows make a tile. All expressions are written out in the
+ * INT4 × INT8 products in the layout of {@link Q4Matrix} by vectors of 128 bits: a method computes eight rows of a tile,
+ * {@code row} being 0 or 8, in two vectors. All expressions are written out in the
  * methods: a helper that takes or returns vectors would box them in a native image.
  */
 final class Q4Kernel128 {
@@ -21,107 +22,69 @@ final class Q4Kernel128 {
 
   /** One vector times one tile. */
   static void multiply(
-      MemorySegment weights, long tile, int blocks, float[] steps, int stepsAt, float[] scales, int[] offsets, int block, float[] out, int outAt) {
+      MemorySegment weights, long tile, int blocks, float[] steps, int stepsAt, float[] scales, int[] offsets, int block, float[] out, int outAt, int row) {
     FloatVector sum0 = FloatVector.zero(Lanes128.FLOATS);
     FloatVector sum1 = FloatVector.zero(Lanes128.FLOATS);
-    FloatVector sum2 = FloatVector.zero(Lanes128.FLOATS);
-    FloatVector sum3 = FloatVector.zero(Lanes128.FLOATS);
     for (int b = 0; b < blocks; b++) {
       ShortVector acc0 = IntVector.broadcast(Lanes128.INTS, offsets[block + b]).reinterpretAsShorts();
       ShortVector acc1 = acc0;
-      ShortVector acc2 = acc0;
-      ShortVector acc3 = acc0;
-      long at = tile + Q4Matrix.SCALE_BYTES;
+      long at = tile + Q4Matrix.SCALE_BYTES + 4L * row;
       for (int group = 0; group < Q4Matrix.GROUPS; group++) {
         ShortVector w0 = ShortVector.fromMemorySegment(Lanes128.SHORTS, weights, at, LITTLE_ENDIAN);
         ShortVector w1 = ShortVector.fromMemorySegment(Lanes128.SHORTS, weights, at + 16, LITTLE_ENDIAN);
-        ShortVector w2 = ShortVector.fromMemorySegment(Lanes128.SHORTS, weights, at + 32, LITTLE_ENDIAN);
-        ShortVector w3 = ShortVector.fromMemorySegment(Lanes128.SHORTS, weights, at + 48, LITTLE_ENDIAN);
         ShortVector x0 = FloatVector.broadcast(Lanes128.FLOATS, steps[stepsAt]).reinterpretAsShorts();
         acc0 = acc0.add(w0.mul(x0));
         acc1 = acc1.add(w1.mul(x0));
-        acc2 = acc2.add(w2.mul(x0));
-        acc3 = acc3.add(w3.mul(x0));
         ShortVector x1 = FloatVector.broadcast(Lanes128.FLOATS, steps[stepsAt + 1]).reinterpretAsShorts();
         acc0 = acc0.add(w0.lanewise(LSHR, 4).mul(x1));
         acc1 = acc1.add(w1.lanewise(LSHR, 4).mul(x1));
-        acc2 = acc2.add(w2.lanewise(LSHR, 4).mul(x1));
-        acc3 = acc3.add(w3.lanewise(LSHR, 4).mul(x1));
         ShortVector x2 = FloatVector.broadcast(Lanes128.FLOATS, steps[stepsAt + 2]).reinterpretAsShorts();
         acc0 = acc0.add(w0.lanewise(LSHR, 8).mul(x2));
         acc1 = acc1.add(w1.lanewise(LSHR, 8).mul(x2));
-        acc2 = acc2.add(w2.lanewise(LSHR, 8).mul(x2));
-        acc3 = acc3.add(w3.lanewise(LSHR, 8).mul(x2));
         ShortVector x3 = FloatVector.broadcast(Lanes128.FLOATS, steps[stepsAt + 3]).reinterpretAsShorts();
         acc0 = acc0.add(w0.lanewise(LSHR, 12).mul(x3));
         acc1 = acc1.add(w1.lanewise(LSHR, 12).mul(x3));
-        acc2 = acc2.add(w2.lanewise(LSHR, 12).mul(x3));
-        acc3 = acc3.add(w3.lanewise(LSHR, 12).mul(x3));
         at += Q4Matrix.GROUP_BYTES;
         stepsAt += 4;
       }
       float scale = scales[block + b];
-      FloatVector s0 = ((IntVector) ShortVector.fromMemorySegment(Lanes128.HALF_SHORTS, weights, tile, LITTLE_ENDIAN).convertShape(S2I, Lanes128.INTS, 0))
+      FloatVector s0 = ((IntVector) ShortVector.fromMemorySegment(Lanes128.HALF_SHORTS, weights, tile + 2L * row, LITTLE_ENDIAN).convertShape(S2I, Lanes128.INTS, 0))
           .lanewise(LSHL, 13).and(Half.FLOAT_BITS).reinterpretAsFloats().mul(Half.FLOAT_SCALE);
       IntVector int0 = acc0.reinterpretAsInts();
       sum0 = ((FloatVector) int0.lanewise(LSHL, 16).lanewise(ASHR, 16).add(int0.lanewise(ASHR, 16)).convert(I2F, 0)).fma(s0.mul(scale), sum0);
-      FloatVector s1 = ((IntVector) ShortVector.fromMemorySegment(Lanes128.HALF_SHORTS, weights, tile + 8, LITTLE_ENDIAN).convertShape(S2I, Lanes128.INTS, 0))
+      FloatVector s1 = ((IntVector) ShortVector.fromMemorySegment(Lanes128.HALF_SHORTS, weights, tile + 2L * row + 8, LITTLE_ENDIAN).convertShape(S2I, Lanes128.INTS, 0))
           .lanewise(LSHL, 13).and(Half.FLOAT_BITS).reinterpretAsFloats().mul(Half.FLOAT_SCALE);
       IntVector int1 = acc1.reinterpretAsInts();
       sum1 = ((FloatVector) int1.lanewise(LSHL, 16).lanewise(ASHR, 16).add(int1.lanewise(ASHR, 16)).convert(I2F, 0)).fma(s1.mul(scale), sum1);
-      FloatVector s2 = ((IntVector) ShortVector.fromMemorySegment(Lanes128.HALF_SHORTS, weights, tile + 16, LITTLE_ENDIAN).convertShape(S2I, Lanes128.INTS, 0))
-          .lanewise(LSHL, 13).and(Half.FLOAT_BITS).reinterpretAsFloats().mul(Half.FLOAT_SCALE);
-      IntVector int2 = acc2.reinterpretAsInts();
-      sum2 = ((FloatVector) int2.lanewise(LSHL, 16).lanewise(ASHR, 16).add(int2.lanewise(ASHR, 16)).convert(I2F, 0)).fma(s2.mul(scale), sum2);
-      FloatVector s3 = ((IntVector) ShortVector.fromMemorySegment(Lanes128.HALF_SHORTS, weights, tile + 24, LITTLE_ENDIAN).convertShape(S2I, Lanes128.INTS, 0))
-          .lanewise(LSHL, 13).and(Half.FLOAT_BITS).reinterpretAsFloats().mul(Half.FLOAT_SCALE);
-      IntVector int3 = acc3.reinterpretAsInts();
-      sum3 = ((FloatVector) int3.lanewise(LSHL, 16).lanewise(ASHR, 16).add(int3.lanewise(ASHR, 16)).convert(I2F, 0)).fma(s3.mul(scale), sum3);
       tile += Q4Matrix.BLOCK_BYTES;
     }
-    sum0.intoArray(out, outAt);
-    sum1.intoArray(out, outAt + 4);
-    sum2.intoArray(out, outAt + 8);
-    sum3.intoArray(out, outAt + 12);
+    sum0.intoArray(out, outAt + row);
+    sum1.intoArray(out, outAt + row + 4);
   }
 
   /** Two vectors times one tile: weights are loaded and shifted once for both. */
   static void multiplyTwo(
       MemorySegment weights, long tile, int blocks, float[] steps, int stepsA, int stepsB, float[] scales, int[] offsets, int blockA, int blockB,
-      float[] out, int outA, int outB) {
+      float[] out, int outA, int outB, int row) {
     FloatVector sumA0 = FloatVector.zero(Lanes128.FLOATS);
     FloatVector sumA1 = FloatVector.zero(Lanes128.FLOATS);
-    FloatVector sumA2 = FloatVector.zero(Lanes128.FLOATS);
-    FloatVector sumA3 = FloatVector.zero(Lanes128.FLOATS);
     FloatVector sumB0 = FloatVector.zero(Lanes128.FLOATS);
     FloatVector sumB1 = FloatVector.zero(Lanes128.FLOATS);
-    FloatVector sumB2 = FloatVector.zero(Lanes128.FLOATS);
-    FloatVector sumB3 = FloatVector.zero(Lanes128.FLOATS);
     for (int b = 0; b < blocks; b++) {
       ShortVector accA0 = IntVector.broadcast(Lanes128.INTS, offsets[blockA + b]).reinterpretAsShorts();
       ShortVector accA1 = accA0;
-      ShortVector accA2 = accA0;
-      ShortVector accA3 = accA0;
       ShortVector accB0 = IntVector.broadcast(Lanes128.INTS, offsets[blockB + b]).reinterpretAsShorts();
       ShortVector accB1 = accB0;
-      ShortVector accB2 = accB0;
-      ShortVector accB3 = accB0;
-      long at = tile + Q4Matrix.SCALE_BYTES;
+      long at = tile + Q4Matrix.SCALE_BYTES + 4L * row;
       for (int group = 0; group < Q4Matrix.GROUPS; group++) {
         ShortVector w0 = ShortVector.fromMemorySegment(Lanes128.SHORTS, weights, at, LITTLE_ENDIAN);
         ShortVector w1 = ShortVector.fromMemorySegment(Lanes128.SHORTS, weights, at + 16, LITTLE_ENDIAN);
-        ShortVector w2 = ShortVector.fromMemorySegment(Lanes128.SHORTS, weights, at + 32, LITTLE_ENDIAN);
-        ShortVector w3 = ShortVector.fromMemorySegment(Lanes128.SHORTS, weights, at + 48, LITTLE_ENDIAN);
         ShortVector xA0 = FloatVector.broadcast(Lanes128.FLOATS, steps[stepsA]).reinterpretAsShorts();
         ShortVector xB0 = FloatVector.broadcast(Lanes128.FLOATS, steps[stepsB]).reinterpretAsShorts();
         accA0 = accA0.add(w0.mul(xA0));
         accB0 = accB0.add(w0.mul(xB0));
         accA1 = accA1.add(w1.mul(xA0));
         accB1 = accB1.add(w1.mul(xB0));
-        accA2 = accA2.add(w2.mul(xA0));
-        accB2 = accB2.add(w2.mul(xB0));
-        accA3 = accA3.add(w3.mul(xA0));
-        accB3 = accB3.add(w3.mul(xB0));
         ShortVector xA1 = FloatVector.broadcast(Lanes128.FLOATS, steps[stepsA + 1]).reinterpretAsShorts();
         ShortVector xB1 = FloatVector.broadcast(Lanes128.FLOATS, steps[stepsB + 1]).reinterpretAsShorts();
         ShortVector w0s1 = w0.lanewise(LSHR, 4);
@@ -130,12 +93,6 @@ final class Q4Kernel128 {
         ShortVector w1s1 = w1.lanewise(LSHR, 4);
         accA1 = accA1.add(w1s1.mul(xA1));
         accB1 = accB1.add(w1s1.mul(xB1));
-        ShortVector w2s1 = w2.lanewise(LSHR, 4);
-        accA2 = accA2.add(w2s1.mul(xA1));
-        accB2 = accB2.add(w2s1.mul(xB1));
-        ShortVector w3s1 = w3.lanewise(LSHR, 4);
-        accA3 = accA3.add(w3s1.mul(xA1));
-        accB3 = accB3.add(w3s1.mul(xB1));
         ShortVector xA2 = FloatVector.broadcast(Lanes128.FLOATS, steps[stepsA + 2]).reinterpretAsShorts();
         ShortVector xB2 = FloatVector.broadcast(Lanes128.FLOATS, steps[stepsB + 2]).reinterpretAsShorts();
         ShortVector w0s2 = w0.lanewise(LSHR, 8);
@@ -144,12 +101,6 @@ final class Q4Kernel128 {
         ShortVector w1s2 = w1.lanewise(LSHR, 8);
         accA1 = accA1.add(w1s2.mul(xA2));
         accB1 = accB1.add(w1s2.mul(xB2));
-        ShortVector w2s2 = w2.lanewise(LSHR, 8);
-        accA2 = accA2.add(w2s2.mul(xA2));
-        accB2 = accB2.add(w2s2.mul(xB2));
-        ShortVector w3s2 = w3.lanewise(LSHR, 8);
-        accA3 = accA3.add(w3s2.mul(xA2));
-        accB3 = accB3.add(w3s2.mul(xB2));
         ShortVector xA3 = FloatVector.broadcast(Lanes128.FLOATS, steps[stepsA + 3]).reinterpretAsShorts();
         ShortVector xB3 = FloatVector.broadcast(Lanes128.FLOATS, steps[stepsB + 3]).reinterpretAsShorts();
         ShortVector w0s3 = w0.lanewise(LSHR, 12);
@@ -158,51 +109,29 @@ final class Q4Kernel128 {
         ShortVector w1s3 = w1.lanewise(LSHR, 12);
         accA1 = accA1.add(w1s3.mul(xA3));
         accB1 = accB1.add(w1s3.mul(xB3));
-        ShortVector w2s3 = w2.lanewise(LSHR, 12);
-        accA2 = accA2.add(w2s3.mul(xA3));
-        accB2 = accB2.add(w2s3.mul(xB3));
-        ShortVector w3s3 = w3.lanewise(LSHR, 12);
-        accA3 = accA3.add(w3s3.mul(xA3));
-        accB3 = accB3.add(w3s3.mul(xB3));
         at += Q4Matrix.GROUP_BYTES;
         stepsA += 4;
         stepsB += 4;
       }
       float scaleA = scales[blockA + b];
       float scaleB = scales[blockB + b];
-      FloatVector s0 = ((IntVector) ShortVector.fromMemorySegment(Lanes128.HALF_SHORTS, weights, tile, LITTLE_ENDIAN).convertShape(S2I, Lanes128.INTS, 0))
+      FloatVector s0 = ((IntVector) ShortVector.fromMemorySegment(Lanes128.HALF_SHORTS, weights, tile + 2L * row, LITTLE_ENDIAN).convertShape(S2I, Lanes128.INTS, 0))
           .lanewise(LSHL, 13).and(Half.FLOAT_BITS).reinterpretAsFloats().mul(Half.FLOAT_SCALE);
       IntVector intA0 = accA0.reinterpretAsInts();
       sumA0 = ((FloatVector) intA0.lanewise(LSHL, 16).lanewise(ASHR, 16).add(intA0.lanewise(ASHR, 16)).convert(I2F, 0)).fma(s0.mul(scaleA), sumA0);
       IntVector intB0 = accB0.reinterpretAsInts();
       sumB0 = ((FloatVector) intB0.lanewise(LSHL, 16).lanewise(ASHR, 16).add(intB0.lanewise(ASHR, 16)).convert(I2F, 0)).fma(s0.mul(scaleB), sumB0);
-      FloatVector s1 = ((IntVector) ShortVector.fromMemorySegment(Lanes128.HALF_SHORTS, weights, tile + 8, LITTLE_ENDIAN).convertShape(S2I, Lanes128.INTS, 0))
+      FloatVector s1 = ((IntVector) ShortVector.fromMemorySegment(Lanes128.HALF_SHORTS, weights, tile + 2L * row + 8, LITTLE_ENDIAN).convertShape(S2I, Lanes128.INTS, 0))
           .lanewise(LSHL, 13).and(Half.FLOAT_BITS).reinterpretAsFloats().mul(Half.FLOAT_SCALE);
       IntVector intA1 = accA1.reinterpretAsInts();
       sumA1 = ((FloatVector) intA1.lanewise(LSHL, 16).lanewise(ASHR, 16).add(intA1.lanewise(ASHR, 16)).convert(I2F, 0)).fma(s1.mul(scaleA), sumA1);
       IntVector intB1 = accB1.reinterpretAsInts();
       sumB1 = ((FloatVector) intB1.lanewise(LSHL, 16).lanewise(ASHR, 16).add(intB1.lanewise(ASHR, 16)).convert(I2F, 0)).fma(s1.mul(scaleB), sumB1);
-      FloatVector s2 = ((IntVector) ShortVector.fromMemorySegment(Lanes128.HALF_SHORTS, weights, tile + 16, LITTLE_ENDIAN).convertShape(S2I, Lanes128.INTS, 0))
-          .lanewise(LSHL, 13).and(Half.FLOAT_BITS).reinterpretAsFloats().mul(Half.FLOAT_SCALE);
-      IntVector intA2 = accA2.reinterpretAsInts();
-      sumA2 = ((FloatVector) intA2.lanewise(LSHL, 16).lanewise(ASHR, 16).add(intA2.lanewise(ASHR, 16)).convert(I2F, 0)).fma(s2.mul(scaleA), sumA2);
-      IntVector intB2 = accB2.reinterpretAsInts();
-      sumB2 = ((FloatVector) intB2.lanewise(LSHL, 16).lanewise(ASHR, 16).add(intB2.lanewise(ASHR, 16)).convert(I2F, 0)).fma(s2.mul(scaleB), sumB2);
-      FloatVector s3 = ((IntVector) ShortVector.fromMemorySegment(Lanes128.HALF_SHORTS, weights, tile + 24, LITTLE_ENDIAN).convertShape(S2I, Lanes128.INTS, 0))
-          .lanewise(LSHL, 13).and(Half.FLOAT_BITS).reinterpretAsFloats().mul(Half.FLOAT_SCALE);
-      IntVector intA3 = accA3.reinterpretAsInts();
-      sumA3 = ((FloatVector) intA3.lanewise(LSHL, 16).lanewise(ASHR, 16).add(intA3.lanewise(ASHR, 16)).convert(I2F, 0)).fma(s3.mul(scaleA), sumA3);
-      IntVector intB3 = accB3.reinterpretAsInts();
-      sumB3 = ((FloatVector) intB3.lanewise(LSHL, 16).lanewise(ASHR, 16).add(intB3.lanewise(ASHR, 16)).convert(I2F, 0)).fma(s3.mul(scaleB), sumB3);
       tile += Q4Matrix.BLOCK_BYTES;
     }
-    sumA0.intoArray(out, outA);
-    sumA1.intoArray(out, outA + 4);
-    sumA2.intoArray(out, outA + 8);
-    sumA3.intoArray(out, outA + 12);
-    sumB0.intoArray(out, outB);
-    sumB1.intoArray(out, outB + 4);
-    sumB2.intoArray(out, outB + 8);
-    sumB3.intoArray(out, outB + 12);
+    sumA0.intoArray(out, outA + row);
+    sumA1.intoArray(out, outA + row + 4);
+    sumB0.intoArray(out, outB + row);
+    sumB1.intoArray(out, outB + row + 4);
   }
 }

@@ -159,13 +159,15 @@ public final class Q4Matrix implements TiledMatrix {
     long at = (long) tile * blocks * BLOCK_BYTES;
     int outAt = tile * TILE_ROWS;
     int pairs = blocks * Activations.PAIRS;
-    int token = 0;
-    for (; token + 1 < tokens; token += 2) {
-      Q4Kernel128.multiplyTwo(data, at, blocks, x.steps, token * pairs, (token + 1) * pairs, x.scales, x.nibbleOffsets, token * blocks,
-          (token + 1) * blocks, out, token * stride + outAt, (token + 1) * stride + outAt);
-    }
-    if (token < tokens) {
-      Q4Kernel128.multiply(data, at, blocks, x.steps, token * pairs, x.scales, x.nibbleOffsets, token * blocks, out, token * stride + outAt);
+    for (int row = 0; row < TILE_ROWS; row += TILE_ROWS / 2) {
+      int token = 0;
+      for (; token + 1 < tokens; token += 2) {
+        Q4Kernel128.multiplyTwo(data, at, blocks, x.steps, token * pairs, (token + 1) * pairs, x.scales, x.nibbleOffsets, token * blocks,
+            (token + 1) * blocks, out, token * stride + outAt, (token + 1) * stride + outAt, row);
+      }
+      if (token < tokens) {
+        Q4Kernel128.multiply(data, at, blocks, x.steps, token * pairs, x.scales, x.nibbleOffsets, token * blocks, out, token * stride + outAt, row);
+      }
     }
   }
 }
