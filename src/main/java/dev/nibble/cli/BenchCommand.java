@@ -80,6 +80,8 @@ final class BenchCommand implements Callable<Integer> {
     out.put("model", opened.info().name()).put("load_seconds", load).put("prompt_tokens", prompt).put("generated_tokens", generated);
     out.put("prefill_tokens_per_second", prompt / seconds[0]).put("decode_tokens_per_second", generated / seconds[1]);
     out.put("time_to_first_token_seconds", seconds[0]).put("rss_bytes", rss()).put("threads", opened.loaded().threads());
+    out.put("kv_cache", opened.loaded().model().pages().shape().format().toString());
+    out.put("kv_bytes_per_token", opened.loaded().model().pages().shape().bytesPerToken());
     out.put("vector_bits", opened.loaded().kernels().mode().vectorBits());
     out.put("kernels", opened.loaded().kernels().mode() + " " + opened.loaded().formats());
     if (json) {

@@ -4,11 +4,11 @@ package dev.nibble.kernel;
 public final class FloatMath {
   /** Partial sums of a reduction, added as a tree: 16 → 8 → 4 → 2 → 1. */
   public static final int PARTIALS = 16;
-  private static final float LOG2_E = 1.44269504f;
+  static final float LOG2_E = 1.44269504f;
   // ln 2 in two parts (Cody and Waite 1980): the first has 15 trailing zero bits, so that its product with n is exact.
-  private static final float LN2_HIGH = 0.693359375f;
-  private static final float LN2_LOW = -2.12194440e-4f;
-  private static final float ROUND = 12582912f;
+  static final float LN2_HIGH = 0.693359375f;
+  static final float LN2_LOW = -2.12194440e-4f;
+  static final float ROUND = 12582912f;
 
   private FloatMath() {}
 

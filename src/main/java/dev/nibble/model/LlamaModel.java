@@ -7,6 +7,9 @@ import dev.nibble.kernel.TiledMatrix;
 import dev.nibble.kernel.WorkerPool;
 import dev.nibble.model.kvcache.KvCache;
 import dev.nibble.model.kvcache.KvCacheFormat;
+import dev.nibble.model.kvcache.KvCacheShape;
+import dev.nibble.model.kvcache.PagePool;
+import dev.nibble.model.kvcache.PagedAttention;
 import java.util.Objects;
 import java.util.concurrent.locks.ReentrantLock;
 
@@ -22,7 +25,8 @@ public final class LlamaModel implements LanguageModel {
   private final LlamaWeights weights;
   private final Products products;
   private final WorkerPool pool;
-  private final KvCacheFormat cacheFormat;
+  private final PagePool pages;
+  private final PagedAttention pagedAttention;
   private final double[] frequencies; // [headWidth / 2], radians a position
   private final ReentrantLock turn = new ReentrantLock();
 
@@ -44,7 +48,6 @@ public final class LlamaModel implements LanguageModel {
   private final float[] projected; // [BATCH][width rounded up]
   private final float[] cosines; // [BATCH][headWidth / 2]
   private final float[] sines;
-  private final float[][] scores; // [worker][context]
   private final float[] logits; // [vocabulary rounded up]
 
   public LlamaModel(LlamaConfig config, LlamaWeights weights, Products products, KvCacheFormat cacheFormat) {
@@ -52,7 +55,9 @@ public final class LlamaModel implements LanguageModel {
     this.weights = weights;
     this.products = products;
     this.pool = products.pool();
-    this.cacheFormat = cacheFormat;
+    KvCacheShape shape = new KvCacheShape(config.layers(), config.keyValueHeads(), config.headWidth(), cacheFormat);
+    pages = new PagePool(shape);
+    pagedAttention = new PagedAttention(shape, config.heads() / config.keyValueHeads(), config.window(), pool, products.mode());
     width = config.width();
     queryStride = TiledMatrix.padded(config.queryWidth());
     keyValueStride = TiledMatrix.padded(config.keyValueWidth());
@@ -72,13 +77,17 @@ public final class LlamaModel implements LanguageModel {
     int half = config.headWidth() / 2;
     cosines = new float[batch * half];
     sines = new float[batch * half];
-    scores = new float[pool.size()][config.context()];
     logits = new float[TiledMatrix.padded(config.vocabulary())];
     frequencies = new double[half];
     for (int i = 0; i < half; i++) {
       // StrictMath is defined to the last bit, on every machine.
       frequencies[i] = StrictMath.pow(config.ropeBase(), -2.0 * i / config.headWidth());
     }
+  }
+
+  /** Memory of its sequences' caches. */
+  public PagePool pages() {
+    return pages;
   }
 
   @Override
@@ -101,11 +110,12 @@ public final class LlamaModel implements LanguageModel {
 
   private final class CachedSequence implements Sequence {
     private final int capacity;
-    private KvCache cache = new KvCache(config.layers(), config.keyValueHeads(), config.headWidth(), cacheFormat);
+    private KvCache cache;
     private int length;
 
     CachedSequence(int capacity) {
       this.capacity = capacity;
+      cache = new KvCache(pages, capacity);
     }
 
     @Override
@@ -132,6 +142,7 @@ public final class LlamaModel implements LanguageModel {
           throw new IllegalArgumentException("token id " + ids[i] + " is outside the vocabulary of " + config.vocabulary());
         }
       }
+      cache.reserve(length + count);
       turn.lock();
       try {
         int batch = residual.length / width;
@@ -147,7 +158,10 @@ public final class LlamaModel implements LanguageModel {
 
     @Override
     public void close() {
-      cache = null;
+      if (cache != null) {
+        cache.close();
+        cache = null;
+      }
     }
   }
 
@@ -189,31 +203,13 @@ public final class LlamaModel implements LanguageModel {
     });
   }
 
-  /** Tokens go page by page: those of a page see it exact and, once it is full, later ones see it in the cache's format. */
   private void attention(KvCache cache, int layer, int position, int tokens, boolean quantize) {
-    int group = config.heads() / config.keyValueHeads();
-    int headWidth = config.headWidth();
-    for (int first = 0; first < tokens;) {
-      int start = first;
-      int count = Math.min(tokens - start, KvCache.PAGE_TOKENS - (position + start) % KvCache.PAGE_TOKENS);
-      for (int t = start; t < start + count; t++) {
-        rotate(query, t * queryStride, config.heads(), t);
-        rotate(key, t * keyValueStride, config.keyValueHeads(), t);
-        cache.put(layer, position + t, key, t * keyValueStride, value, t * keyValueStride);
-      }
-      pool.run(count * config.heads(), 1, (worker, from, to) -> {
-        for (int i = from; i < to; i++) {
-          int t = start + i / config.heads();
-          int head = i % config.heads();
-          cache.attend(layer, head / group, position + t, query, t * queryStride + head * headWidth, scores[worker],
-              attended.values(), t * attended.stride() + head * headWidth);
-        }
-      });
-      first += count;
-      if ((position + first) % KvCache.PAGE_TOKENS == 0) {
-        cache.closePage(layer);
-      }
+    for (int t = 0; t < tokens; t++) {
+      rotate(query, t * queryStride, config.heads(), t);
+      rotate(key, t * keyValueStride, config.keyValueHeads(), t);
     }
+    pagedAttention.attend(
+        cache, layer, position, tokens, query, queryStride, key, keyValueStride, value, keyValueStride, attended.values(), attended.stride());
     if (quantize) {
       pool.run(tokens, 1, (worker, from, to) -> {
         for (int t = from; t < to; t++) {
