@@ -35,6 +35,10 @@ public final class KvCacheShape {
     values = PageLayout.values(format.values(), width);
   }
 
+  int layers() {
+    return layers;
+  }
+
   int heads() {
     return heads;
   }
