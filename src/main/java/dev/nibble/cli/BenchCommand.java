@@ -6,6 +6,7 @@ import com.fasterxml.jackson.databind.node.ObjectNode;
 import dev.nibble.engine.ModelOpener;
 import dev.nibble.kernel.KernelCheck;
 import dev.nibble.kernel.KernelMode;
+import dev.nibble.kernel.PageKernelCheck;
 import dev.nibble.model.LanguageModel;
 import java.io.IOException;
 import java.nio.file.Files;
@@ -57,6 +58,11 @@ final class BenchCommand implements Callable<Integer> {
       passed &= result.passes();
       System.out.printf(Locale.ROOT, "%-6s %6d %12.1f %12.1f %8.1f %8.1f%s%n", result.format(), result.tokens(), result.scalarNanos() / 1e3,
           result.vectorNanos() / 1e3, result.gain(), result.multiplyAddsPerSecond() / 1e9, result.passes() ? "" : "  TOO SLOW: not vector code");
+    }
+    for (PageKernelCheck.Result result : PageKernelCheck.run(choice.mode())) {
+      passed &= result.passes();
+      System.out.printf(Locale.ROOT, "%-10s %2d %12.1f %12.1f %8.1f%s%n", result.work(), result.rows(), result.scalarNanos() / 1e3,
+          result.vectorNanos() / 1e3, result.gain(), result.passes() ? "" : "  TOO SLOW: not vector code");
     }
     return passed ? 0 : EXIT_SLOW_KERNELS;
   }
