@@ -6,6 +6,7 @@ import com.fasterxml.jackson.databind.node.ObjectNode;
 import dev.nibble.engine.ModelOpener;
 import dev.nibble.kernel.KernelCheck;
 import dev.nibble.kernel.KernelMode;
+import dev.nibble.kernel.PageKernelCheck;
 import dev.nibble.model.LanguageModel;
 import java.io.IOException;
 import java.nio.file.Files;
@@ -58,6 +59,11 @@ final class BenchCommand implements Callable<Integer> {
       System.out.printf(Locale.ROOT, "%-6s %6d %12.1f %12.1f %8.1f %8.1f%s%n", result.format(), result.tokens(), result.scalarNanos() / 1e3,
           result.vectorNanos() / 1e3, result.gain(), result.multiplyAddsPerSecond() / 1e9, result.passes() ? "" : "  TOO SLOW: not vector code");
     }
+    for (PageKernelCheck.Result result : PageKernelCheck.run(choice.mode())) {
+      passed &= result.passes();
+      System.out.printf(Locale.ROOT, "%-10s %2d %12.1f %12.1f %8.1f%s%n", result.work(), result.rows(), result.scalarNanos() / 1e3,
+          result.vectorNanos() / 1e3, result.gain(), result.passes() ? "" : "  TOO SLOW: not vector code");
+    }
     return passed ? 0 : EXIT_SLOW_KERNELS;
   }
 
@@ -80,6 +86,8 @@ final class BenchCommand implements Callable<Integer> {
     out.put("model", opened.info().name()).put("load_seconds", load).put("prompt_tokens", prompt).put("generated_tokens", generated);
     out.put("prefill_tokens_per_second", prompt / seconds[0]).put("decode_tokens_per_second", generated / seconds[1]);
     out.put("time_to_first_token_seconds", seconds[0]).put("rss_bytes", rss()).put("threads", opened.loaded().threads());
+    out.put("kv_cache", opened.loaded().model().pages().shape().format().toString());
+    out.put("kv_bytes_per_token", opened.loaded().model().pages().shape().bytesPerToken());
     out.put("vector_bits", opened.loaded().kernels().mode().vectorBits());
     out.put("kernels", opened.loaded().kernels().mode() + " " + opened.loaded().formats());
     if (json) {

@@ -1,9 +1,11 @@
 package dev.nibble.cli;
 
 import dev.nibble.engine.ModelOpener;
-import dev.nibble.model.kvcache.KvCacheFormat;
+import dev.nibble.model.kvcache.KvCacheOptions;
 import java.io.IOException;
 import java.nio.file.Path;
+import java.util.LinkedHashMap;
+import java.util.Map;
 import java.util.Optional;
 import java.util.OptionalInt;
 import picocli.CommandLine.Option;
@@ -18,6 +20,18 @@ final class ModelOptions {
 
   @Option(names = "--threads", paramLabel = "N", description = "Threads that compute; default one a physical core.")
   private Integer threads;
+
+  @Option(names = "--kv-keys", paramLabel = "F", description = "KV cache's keys: 8, 4 or 2 bits, f16, f32; default 8.")
+  private String keys;
+
+  @Option(names = "--kv-values", paramLabel = "F", description = "KV cache's values, likewise; default 8, or 4 for models above 2 billion parameters.")
+  private String values;
+
+  @Option(names = "--kv-residual", paramLabel = "N", description = "Tokens before the open page of 64 that stay exact in the KV cache; default 64.")
+  private Integer residual;
+
+  @Option(names = "--kv-rotate", description = "Rotate keys before quantising them, which makes 4 bits better.")
+  private boolean rotate;
 
   Optional<Path> model() {
     return Optional.ofNullable(model);
@@ -34,10 +48,45 @@ final class ModelOptions {
     return OptionalInt.of(threads);
   }
 
+  /** What is said about the KV cache. */
+  KvCacheOptions cache() {
+    if (residual != null && !KvCacheOptions.isResidual(residual)) {
+      throw new IllegalArgumentException("--kv-residual is " + residual + "; allowed: 0 to " + KvCacheOptions.MOST_RESIDUAL);
+    }
+    return KvCacheOptions.of(cacheFormat("--kv-keys", keys), cacheFormat("--kv-values", values),
+        residual == null ? KvCacheOptions.DEFAULT.residual() : residual, rotate);
+  }
+
+  private static Optional<String> cacheFormat(String option, String name) {
+    if (name != null && !KvCacheOptions.isFormat(name)) {
+      throw new IllegalArgumentException(option + " is " + name + "; allowed: " + KvCacheOptions.FORMATS);
+    }
+    return Optional.ofNullable(name);
+  }
+
+  /** The settings that say the same as the options given about the KV cache. */
+  Map<String, String> cacheSettings() {
+    cache(); // refuses what can't be used in the options' names
+    Map<String, String> settings = new LinkedHashMap<>();
+    if (keys != null) {
+      settings.put("nibble.kv.keys", keys);
+    }
+    if (values != null) {
+      settings.put("nibble.kv.values", values);
+    }
+    if (residual != null) {
+      settings.put("nibble.kv.residual", residual.toString());
+    }
+    if (rotate) {
+      settings.put("nibble.kv.rotate", "true");
+    }
+    return settings;
+  }
+
   /** Opens the model, with a progress line if that takes long, and says on standard error what it must do without. */
   ModelOpener.Opened open() throws IOException {
     ProgressLine progress = new ProgressLine("loading");
-    ModelOpener.Opened opened = ModelOpener.open(model(), Optional.empty(), threads(), KvCacheFormat.INT8, progress::show);
+    ModelOpener.Opened opened = ModelOpener.open(model(), Optional.empty(), threads(), cache(), progress::show);
     progress.clear();
     String reason = opened.loaded().kernels().reason();
     if (!reason.isEmpty()) {

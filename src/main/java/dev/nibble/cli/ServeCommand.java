@@ -41,6 +41,7 @@ final class ServeCommand implements Callable<Integer> {
       System.setProperty("nibble.model", file.toString());
     }
     model.threads().ifPresent(threads -> System.setProperty("nibble.threads", Integer.toString(threads)));
+    model.cacheSettings().forEach(System::setProperty);
     setPort("--http-port", "quarkus.http.port", httpPort);
     setPort("--grpc-port", "quarkus.grpc.server.port", grpcPort);
     SettingsCheck.require(ConfigProvider.getConfig());

@@ -6,7 +6,7 @@ import dev.nibble.format.gguf.InspectReport;
 import dev.nibble.kernel.Processors;
 import dev.nibble.model.InvalidModelException;
 import dev.nibble.model.LlamaLoader;
-import dev.nibble.model.kvcache.KvCacheFormat;
+import dev.nibble.model.kvcache.KvCacheOptions;
 import dev.nibble.tokenizer.GgufVocabulary;
 import dev.nibble.tokenizer.Tokenizer;
 import dev.nibble.tokenizer.VocabularyTokenizer;
@@ -57,7 +57,7 @@ public final class ModelOpener {
    * @param threads that compute; empty for one a physical core
    * @throws IOException if the file is missing, damaged, or holds a model of another kind: the message says which
    */
-  public static Opened open(Optional<Path> path, Optional<String> name, OptionalInt threads, KvCacheFormat cache, LlamaLoader.Progress progress)
+  public static Opened open(Optional<Path> path, Optional<String> name, OptionalInt threads, KvCacheOptions cache, LlamaLoader.Progress progress)
       throws IOException {
     try {
       GgufFile file = path.isPresent() ? GgufFile.open(path.get()) : embedded();

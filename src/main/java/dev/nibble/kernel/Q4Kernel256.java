@@ -61,7 +61,7 @@ final class Q4Kernel256 {
     sum1.intoArray(out, outAt + 8);
   }
 
-  /** Two vectors times one tile: weights are loaded and shifted once for both. */
+  /** Two vectors times one tile: weights are loaded and shifted once for both. Two groups a turn: measured, one takes a fifth longer. */
   static void multiplyTwo(
       MemorySegment weights, long tile, int blocks, float[] steps, int stepsA, int stepsB, float[] scales, int[] offsets, int blockA, int blockB,
       float[] out, int outA, int outB) {
@@ -75,7 +75,7 @@ final class Q4Kernel256 {
       ShortVector accB0 = IntVector.broadcast(Lanes.INTS, offsets[blockB + b]).reinterpretAsShorts();
       ShortVector accB1 = accB0;
       long at = tile + Q4Matrix.SCALE_BYTES;
-      for (int group = 0; group < Q4Matrix.GROUPS; group++) {
+      for (int group = 0; group < Q4Matrix.GROUPS; group += 2) {
         ShortVector w0 = ShortVector.fromMemorySegment(Lanes.SHORTS, weights, at, LITTLE_ENDIAN);
         ShortVector w1 = ShortVector.fromMemorySegment(Lanes.SHORTS, weights, at + 32, LITTLE_ENDIAN);
         ShortVector xA0 = FloatVector.broadcast(Lanes.FLOATS, steps[stepsA]).reinterpretAsShorts();
@@ -108,9 +108,41 @@ final class Q4Kernel256 {
         ShortVector w1s3 = w1.lanewise(LSHR, 12);
         accA1 = accA1.add(w1s3.mul(xA3));
         accB1 = accB1.add(w1s3.mul(xB3));
-        at += Q4Matrix.GROUP_BYTES;
-        stepsA += 4;
-        stepsB += 4;
+        ShortVector v0 = ShortVector.fromMemorySegment(Lanes.SHORTS, weights, at + 64, LITTLE_ENDIAN);
+        ShortVector v1 = ShortVector.fromMemorySegment(Lanes.SHORTS, weights, at + 96, LITTLE_ENDIAN);
+        ShortVector xA4 = FloatVector.broadcast(Lanes.FLOATS, steps[stepsA + 4]).reinterpretAsShorts();
+        ShortVector xB4 = FloatVector.broadcast(Lanes.FLOATS, steps[stepsB + 4]).reinterpretAsShorts();
+        accA0 = accA0.add(v0.mul(xA4));
+        accB0 = accB0.add(v0.mul(xB4));
+        accA1 = accA1.add(v1.mul(xA4));
+        accB1 = accB1.add(v1.mul(xB4));
+        ShortVector xA5 = FloatVector.broadcast(Lanes.FLOATS, steps[stepsA + 5]).reinterpretAsShorts();
+        ShortVector xB5 = FloatVector.broadcast(Lanes.FLOATS, steps[stepsB + 5]).reinterpretAsShorts();
+        ShortVector v0s1 = v0.lanewise(LSHR, 4);
+        accA0 = accA0.add(v0s1.mul(xA5));
+        accB0 = accB0.add(v0s1.mul(xB5));
+        ShortVector v1s1 = v1.lanewise(LSHR, 4);
+        accA1 = accA1.add(v1s1.mul(xA5));
+        accB1 = accB1.add(v1s1.mul(xB5));
+        ShortVector xA6 = FloatVector.broadcast(Lanes.FLOATS, steps[stepsA + 6]).reinterpretAsShorts();
+        ShortVector xB6 = FloatVector.broadcast(Lanes.FLOATS, steps[stepsB + 6]).reinterpretAsShorts();
+        ShortVector v0s2 = v0.lanewise(LSHR, 8);
+        accA0 = accA0.add(v0s2.mul(xA6));
+        accB0 = accB0.add(v0s2.mul(xB6));
+        ShortVector v1s2 = v1.lanewise(LSHR, 8);
+        accA1 = accA1.add(v1s2.mul(xA6));
+        accB1 = accB1.add(v1s2.mul(xB6));
+        ShortVector xA7 = FloatVector.broadcast(Lanes.FLOATS, steps[stepsA + 7]).reinterpretAsShorts();
+        ShortVector xB7 = FloatVector.broadcast(Lanes.FLOATS, steps[stepsB + 7]).reinterpretAsShorts();
+        ShortVector v0s3 = v0.lanewise(LSHR, 12);
+        accA0 = accA0.add(v0s3.mul(xA7));
+        accB0 = accB0.add(v0s3.mul(xB7));
+        ShortVector v1s3 = v1.lanewise(LSHR, 12);
+        accA1 = accA1.add(v1s3.mul(xA7));
+        accB1 = accB1.add(v1s3.mul(xB7));
+        at += 2 * Q4Matrix.GROUP_BYTES;
+        stepsA += 8;
+        stepsB += 8;
       }
       float scaleA = scales[blockA + b];
       float scaleB = scales[blockB + b];

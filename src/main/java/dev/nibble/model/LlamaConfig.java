@@ -14,10 +14,11 @@ package dev.nibble.model;
  * @param normEpsilon added to the mean square in RMSNorm
  * @param ropeBase theta of the rotary embedding (Su et al. 2021)
  * @param ropePairs which channels are rotated together
+ * @param window tokens that a token sees, itself included (sliding window attention, Beltagy et al. 2020); 0 for all before it
  */
 public record LlamaConfig(
     int width, int hidden, int layers, int heads, int keyValueHeads, int headWidth, int vocabulary, int context, float normEpsilon,
-    float ropeBase, RopePairs ropePairs) {
+    float ropeBase, RopePairs ropePairs, int window) {
 
   /** Which channels of a head the rotary embedding takes as a pair. */
   public enum RopePairs {
@@ -31,6 +32,13 @@ public record LlamaConfig(
     if (heads % keyValueHeads != 0 || headWidth % 2 != 0) {
       throw new IllegalArgumentException(heads + " heads of " + headWidth + " channels do not go with " + keyValueHeads + " key-value heads");
     }
+  }
+
+  /** Without a window. */
+  public LlamaConfig(
+      int width, int hidden, int layers, int heads, int keyValueHeads, int headWidth, int vocabulary, int context, float normEpsilon,
+      float ropeBase, RopePairs ropePairs) {
+    this(width, hidden, layers, heads, keyValueHeads, headWidth, vocabulary, context, normEpsilon, ropeBase, ropePairs, 0);
   }
 
   int queryWidth() {

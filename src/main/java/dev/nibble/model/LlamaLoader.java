@@ -9,7 +9,7 @@ import dev.nibble.kernel.Products;
 import dev.nibble.kernel.TilePacker;
 import dev.nibble.kernel.TiledMatrix;
 import dev.nibble.kernel.WorkerPool;
-import dev.nibble.model.kvcache.KvCacheFormat;
+import dev.nibble.model.kvcache.KvCacheOptions;
 import java.lang.foreign.Arena;
 import java.nio.ByteOrder;
 import java.util.ArrayList;
@@ -71,13 +71,17 @@ public final class LlamaLoader {
    * @param threads that compute; they live as long as the process
    * @throws InvalidModelException if the file's model is of another kind, or its parts do not go together
    */
-  public static Loaded load(GgufFile file, int threads, KvCacheFormat cache, Progress progress) throws InvalidModelException {
+  public static Loaded load(GgufFile file, int threads, KvCacheOptions cache, Progress progress) throws InvalidModelException {
     KernelMode.Choice choice = KernelMode.detect();
     LlamaLoader loader = new LlamaLoader(file, file.metadata().requireString("general.architecture"), new WorkerPool(threads), progress);
     try {
       LlamaConfig config = loader.config();
+      if (cache.rotate() && Integer.bitCount(config.headWidth()) != 1) {
+        throw loader.invalid("its heads have " + config.headWidth() + " channels; --kv-rotate (nibble.kv.rotate) needs a power of two");
+      }
+      long parameters = file.tensors().stream().mapToLong(GgufTensor::elements).sum();
       LlamaWeights weights = loader.weights(config);
-      return new Loaded(new LlamaModel(config, weights, new Products(loader.pool, choice.mode()), cache), choice, threads, loader.formats);
+      return new Loaded(new LlamaModel(config, weights, new Products(loader.pool, choice.mode()), cache.resolve(parameters)), choice, threads, loader.formats);
     } catch (RuntimeException | InvalidModelException e) {
       loader.pool.close();
       throw e;
@@ -121,7 +125,8 @@ public final class LlamaLoader {
       throw invalid("its vocabulary has " + vocabulary + " tokens");
     }
     return new LlamaConfig(width, size("feed_forward_length"), size("block_count"), heads, keyValueHeads, headWidth, (int) vocabulary,
-        size("context_length"), (float) epsilon, (float) base, ARCHITECTURES.get(architecture));
+        size("context_length"), (float) epsilon, (float) base, ARCHITECTURES.get(architecture),
+        metadata.find(key("attention.sliding_window")).isPresent() ? metadata.requireInteger(key("attention.sliding_window"), 0, MOST) : 0);
   }
 
   /** A key of the architecture's own. */

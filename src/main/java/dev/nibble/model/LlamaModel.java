@@ -8,6 +8,9 @@ import dev.nibble.kernel.TiledMatrix;
 import dev.nibble.kernel.WorkerPool;
 import dev.nibble.model.kvcache.KvCache;
 import dev.nibble.model.kvcache.KvCacheFormat;
+import dev.nibble.model.kvcache.KvCacheShape;
+import dev.nibble.model.kvcache.PagePool;
+import dev.nibble.model.kvcache.PagedAttention;
 import java.util.Objects;
 import java.util.concurrent.locks.ReentrantLock;
 
@@ -27,7 +30,8 @@ public final class LlamaModel implements LanguageModel {
   private final Products products;
   private final Elementwise elementwise;
   private final WorkerPool pool;
-  private final KvCacheFormat cacheFormat;
+  private final PagePool pages;
+  private final PagedAttention pagedAttention;
   private final double[] frequencies; // [headWidth / 2], radians a position
   private final ReentrantLock turn = new ReentrantLock();
 
@@ -48,14 +52,12 @@ public final class LlamaModel implements LanguageModel {
   private final float[] projected; // [BATCH][width rounded up]
   private final float[] cosines; // [BATCH][headWidth], for each channel
   private final float[] sines; // [BATCH][headWidth], negative for the first channel of a pair
-  private final float[][] scores; // [worker][context]
   private final float[] logits; // [vocabulary rounded up]
 
   // Passes, each over tokens but for those that say otherwise.
   private final WorkerPool.Range normalizePass = this::normalize;
   private final WorkerPool.Range addThenNormalizePass = this::addThenNormalize;
   private final WorkerPool.Range rotatePass = this::rotate;
-  private final WorkerPool.Range attendPass = this::attend; // over tokens × heads
   private final WorkerPool.Range quantizeAttendedPass = this::quantizeAttended;
   private final WorkerPool.Range activatePass = this::activate;
   private final WorkerPool.Range activateColumnsPass = this::activateColumns; // over the pieces of one token's hidden columns
@@ -64,10 +66,6 @@ public final class LlamaModel implements LanguageModel {
   private float[] normWeight;
   private boolean quantize;
   private LlamaWeights.Biases biases;
-  private KvCache cache;
-  private int layer;
-  private int position; // of the first token of the forward pass
-  private int pageStart; // first token of the page under way
 
   public LlamaModel(LlamaConfig config, LlamaWeights weights, Products products, KvCacheFormat cacheFormat) {
     this.config = config;
@@ -75,7 +73,9 @@ public final class LlamaModel implements LanguageModel {
     this.products = products;
     this.elementwise = new Elementwise(products.mode());
     this.pool = products.pool();
-    this.cacheFormat = cacheFormat;
+    KvCacheShape shape = new KvCacheShape(config.layers(), config.keyValueHeads(), config.headWidth(), cacheFormat);
+    pages = new PagePool(shape);
+    pagedAttention = new PagedAttention(shape, config.heads() / config.keyValueHeads(), config.window(), pool, products.mode());
     width = config.width();
     queryStride = TiledMatrix.padded(config.queryWidth());
     keyValueStride = TiledMatrix.padded(config.keyValueWidth());
@@ -94,13 +94,17 @@ public final class LlamaModel implements LanguageModel {
     int half = config.headWidth() / 2;
     cosines = new float[batch * config.headWidth()];
     sines = new float[batch * config.headWidth()];
-    scores = new float[pool.size()][config.context()];
     logits = new float[TiledMatrix.padded(config.vocabulary())];
     frequencies = new double[half];
     for (int i = 0; i < half; i++) {
       // StrictMath is defined to the last bit, on every machine.
       frequencies[i] = StrictMath.pow(config.ropeBase(), -2.0 * i / config.headWidth());
     }
+  }
+
+  /** Memory of its sequences' caches. */
+  public PagePool pages() {
+    return pages;
   }
 
   @Override
@@ -127,11 +131,12 @@ public final class LlamaModel implements LanguageModel {
 
   private final class CachedSequence implements Sequence {
     private final int capacity;
-    private KvCache cache = new KvCache(config.layers(), config.keyValueHeads(), config.headWidth(), cacheFormat);
+    private KvCache cache;
     private int length;
 
     CachedSequence(int capacity) {
       this.capacity = capacity;
+      cache = new KvCache(pages, capacity);
     }
 
     @Override
@@ -158,6 +163,7 @@ public final class LlamaModel implements LanguageModel {
           throw new IllegalArgumentException("token id " + ids[i] + " is outside the vocabulary of " + config.vocabulary());
         }
       }
+      cache.reserve(length + count);
       turn.lock();
       try {
         int batch = residual.length / width;
@@ -173,7 +179,10 @@ public final class LlamaModel implements LanguageModel {
 
     @Override
     public void close() {
-      cache = null;
+      if (cache != null) {
+        cache.close();
+        cache = null;
+      }
     }
   }
 
@@ -298,38 +307,11 @@ public final class LlamaModel implements LanguageModel {
     }
   }
 
-  /** Tokens go page by page: those of a page see it exact and, once it is full, later ones see it in the cache's format. */
   private void attention(KvCache cache, int layer, int position, int tokens, boolean quantize) {
-    this.cache = cache;
-    this.layer = layer;
-    this.position = position;
-    for (int first = 0; first < tokens;) {
-      int start = first;
-      int count = Math.min(tokens - start, KvCache.PAGE_TOKENS - (position + start) % KvCache.PAGE_TOKENS);
-      for (int t = start; t < start + count; t++) {
-        cache.put(layer, position + t, key, t * keyValueStride, value, t * keyValueStride);
-      }
-      pageStart = start;
-      pool.run(count * config.heads(), 1, attendPass);
-      first += count;
-      if ((position + first) % KvCache.PAGE_TOKENS == 0) {
-        cache.closePage(layer);
-      }
-    }
-    this.cache = null;
+    pagedAttention.attend(
+        cache, layer, position, tokens, query, queryStride, key, keyValueStride, value, keyValueStride, attended.values(), attended.stride());
     if (quantize) {
       pool.run(tokens, 1, quantizeAttendedPass);
-    }
-  }
-
-  private void attend(int worker, int from, int to) {
-    int group = config.heads() / config.keyValueHeads();
-    int headWidth = config.headWidth();
-    for (int i = from; i < to; i++) {
-      int t = pageStart + i / config.heads();
-      int head = i % config.heads();
-      cache.attend(layer, head / group, position + t, query, t * queryStride + head * headWidth, scores[worker],
-          attended.values(), t * attended.stride() + head * headWidth);
     }
   }
 

@@ -4,7 +4,7 @@ import dev.nibble.engine.Engine;
 import dev.nibble.engine.EngineOptions;
 import dev.nibble.engine.ModelOpener;
 import dev.nibble.engine.SequentialEngine;
-import dev.nibble.model.kvcache.KvCacheFormat;
+import dev.nibble.model.kvcache.KvCacheOptions;
 import dev.nibble.serve.metrics.EngineMetrics;
 import jakarta.inject.Inject;
 import jakarta.inject.Singleton;
@@ -31,7 +31,7 @@ final class ModelEngineLoader implements EngineLoader {
   @Override
   public Engine load(ServeConfig config) throws IOException {
     SettingsCheck.require(settings);
-    KvCacheFormat cache = SettingsCheck.cacheFormat(config.kvCache());
+    KvCacheOptions cache = KvCacheOptions.of(config.kv().keys(), config.kv().values(), config.kv().residual(), config.kv().rotate());
     long start = System.nanoTime();
     long[] next = {start + PROGRESS_NANOS};
     ModelOpener.Opened opened = ModelOpener.open(config.model().map(Path::of), config.modelName(), config.threads(), cache, (bytes, total) -> {

@@ -30,7 +30,23 @@ public interface ServeConfig {
   @WithDefault("20s")
   Duration gracePeriod();
 
-  /** Numeric format of the KV cache: {@code int8} (about a quarter of the memory), or {@code f32} (exact). */
-  @WithDefault("int8")
-  String kvCache();
+  /** The KV cache; see docs/kv-cache.md. */
+  Kv kv();
+
+  /** How keys and values of past tokens are kept. */
+  interface Kv {
+    /** Format of keys: {@code 8}, {@code 4} or {@code 2} bits, {@code f16}, or {@code f32} (exact). Unset: 8 bits. */
+    Optional<String> keys();
+
+    /** Format of values, as for keys. Unset: 8 bits for models below 2 billion parameters, 4 above. */
+    Optional<String> values();
+
+    /** Tokens before the open page of 64 that stay exact; taken up to whole pages. 0 to 65536. */
+    @WithDefault("64")
+    int residual();
+
+    /** Whether keys and queries are rotated (Hadamard) before quantising, which makes 4-bit keys better; heads' width must be a power of two. */
+    @WithDefault("false")
+    boolean rotate();
+  }
 }

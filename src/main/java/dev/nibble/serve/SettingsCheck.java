@@ -1,9 +1,8 @@
 package dev.nibble.serve;
 
-import dev.nibble.model.kvcache.KvCacheFormat;
+import dev.nibble.model.kvcache.KvCacheOptions;
 import io.quarkus.runtime.configuration.MemorySize;
 import java.time.Duration;
-import java.util.Locale;
 import java.util.Optional;
 import org.eclipse.microprofile.config.Config;
 
@@ -13,6 +12,7 @@ import org.eclipse.microprofile.config.Config;
  */
 public final class SettingsCheck {
   private static final int MOST_THREADS = 1024; // beyond any gateway; keeps typing errors from starting a million threads
+  private static final String RESIDUALS = "0 to " + KvCacheOptions.MOST_RESIDUAL;
 
   private SettingsCheck() {}
 
@@ -31,16 +31,26 @@ public final class SettingsCheck {
         .ifPresent(nothing -> {
           throw refuse(config, "nibble.rest.max-body-size", "a size such as 500K or 4M, from 1 byte");
         });
-    value(config, "nibble.kv-cache", String.class, "").ifPresent(SettingsCheck::cacheFormat);
+    cacheFormat(config, "nibble.kv.keys");
+    cacheFormat(config, "nibble.kv.values");
+    value(config, "nibble.kv.residual", Integer.class, RESIDUALS)
+        .filter(tokens -> !KvCacheOptions.isResidual(tokens))
+        .ifPresent(outside -> {
+          throw refuse(config, "nibble.kv.residual", RESIDUALS);
+        });
+    value(config, "nibble.kv.rotate", String.class, "true, false")
+        .filter(rotate -> !rotate.equalsIgnoreCase("true") && !rotate.equalsIgnoreCase("false"))
+        .ifPresent(other -> {
+          throw refuse(config, "nibble.kv.rotate", "true, false");
+        });
   }
 
-  /** The cache's format by its name. @throws IllegalArgumentException if there is none of that name */
-  static KvCacheFormat cacheFormat(String name) {
-    return switch (name.toLowerCase(Locale.ROOT)) {
-      case "int8" -> KvCacheFormat.INT8;
-      case "f32" -> KvCacheFormat.F32;
-      default -> throw refuse("nibble.kv-cache", name, "int8, f32");
-    };
+  private static void cacheFormat(Config config, String name) {
+    value(config, name, String.class, KvCacheOptions.FORMATS)
+        .filter(format -> !KvCacheOptions.isFormat(format))
+        .ifPresent(other -> {
+          throw refuse(config, name, KvCacheOptions.FORMATS);
+        });
   }
 
   private static void integer(Config config, String name, int most) {
@@ -61,10 +71,6 @@ public final class SettingsCheck {
   }
 
   private static IllegalArgumentException refuse(Config config, String name, String allowed) {
-    return refuse(name, config.getConfigValue(name).getValue(), allowed);
-  }
-
-  private static IllegalArgumentException refuse(String name, String value, String allowed) {
-    return new IllegalArgumentException(name + " is \"" + value + "\"; allowed: " + allowed);
+    return new IllegalArgumentException(name + " is \"" + config.getConfigValue(name).getValue() + "\"; allowed: " + allowed);
   }
 }

@@ -100,6 +100,9 @@ class CliTest {
     refuses("a prompt is needed", "run");
     refuses("--max-tokens is 0", "run", "--max-tokens", "0", "x");
     refuses("--threads is 0", "run", "--threads", "0", "x");
+    refuses("--kv-keys is 3; allowed: 8, 4, 2, f16, f32", "run", "--kv-keys", "3", "x");
+    refuses("--kv-values is int8; allowed: 8, 4, 2, f16, f32", "serve", "--kv-values", "int8");
+    refuses("--kv-residual is -1; allowed: 0 to 65536", "bench", "--kv-residual", "-1");
     refuses("temperature", "run", "--temp", "-1", "x");
     refuses("no such file: nowhere.gguf", "run", "--model", "nowhere.gguf", "x");
     refuses("no such file: nowhere.gguf", "inspect", "nowhere.gguf");

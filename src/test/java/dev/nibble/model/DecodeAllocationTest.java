@@ -4,7 +4,7 @@ import static org.assertj.core.api.Assertions.assertThat;
 
 import com.sun.management.ThreadMXBean;
 import dev.nibble.format.gguf.GgufFile;
-import dev.nibble.model.kvcache.KvCacheFormat;
+import dev.nibble.model.kvcache.KvCacheOptions;
 import java.lang.management.ManagementFactory;
 import java.nio.file.Path;
 import java.util.HashSet;
@@ -28,7 +28,7 @@ final class DecodeAllocationTest {
   void steadyStateDecodingAllocatesNothingOnAnyThread() throws Exception {
     Set<Thread> before = new HashSet<>(Thread.getAllStackTraces().keySet());
     GgufFile file = GgufFile.open(Path.of("src/main/resources/models/nibble-home.gguf"));
-    LlamaModel model = LlamaLoader.load(file, 2, KvCacheFormat.INT8, (done, total) -> {}).model();
+    LlamaModel model = LlamaLoader.load(file, 2, KvCacheOptions.DEFAULT, (done, total) -> {}).model();
     List<Thread> workers = Thread.getAllStackTraces().keySet().stream()
         .filter(thread -> !before.contains(thread) && thread.getName().startsWith("nibble-kernel-")).toList();
     assertThat(workers).hasSize(1);

@@ -7,7 +7,7 @@ import dev.nibble.format.gguf.GgufFile;
 import dev.nibble.format.gguf.GgufValue;
 import dev.nibble.format.gguf.GgufWriter;
 import dev.nibble.kernel.NumericFormat;
-import dev.nibble.model.kvcache.KvCacheFormat;
+import dev.nibble.model.kvcache.KvCacheOptions;
 import java.io.ByteArrayOutputStream;
 import java.io.IOException;
 import java.lang.foreign.MemorySegment;
@@ -96,7 +96,7 @@ final class Qwen2Test {
 
   @Test
   void agreesWithTheForwardPassWrittenOut() throws Exception {
-    LlamaLoader.Loaded loaded = LlamaLoader.load(file(), 2, KvCacheFormat.F32, (done, total) -> {});
+    LlamaLoader.Loaded loaded = LlamaLoader.load(file(), 2, KvCacheOptions.EXACT, (done, total) -> {});
     float[] logits = new float[VOCABULARY];
     try (LanguageModel.Sequence sequence = loaded.model().newSequence(TOKENS)) {
       sequence.append(ids(), 0, TOKENS, logits);
@@ -150,7 +150,7 @@ final class Qwen2Test {
     }
     ByteArrayOutputStream out = new ByteArrayOutputStream();
     other.write(Channels.newChannel(out));
-    LlamaLoader.load(GgufFile.of(MemorySegment.ofArray(out.toByteArray()), "other"), 1, KvCacheFormat.F32, (done, total) -> {});
+    LlamaLoader.load(GgufFile.of(MemorySegment.ofArray(out.toByteArray()), "other"), 1, KvCacheOptions.EXACT, (done, total) -> {});
   }
 
   // The forward pass, all tokens at once, one row a token.

@@ -10,7 +10,7 @@ import dev.nibble.engine.GenerationRequest;
 import dev.nibble.engine.ModelOpener;
 import dev.nibble.engine.SamplingParameters;
 import dev.nibble.engine.SequentialEngine;
-import dev.nibble.model.kvcache.KvCacheFormat;
+import dev.nibble.model.kvcache.KvCacheOptions;
 import dev.nibble.quant.GgufConverter;
 import dev.nibble.quant.Llama2cModel;
 import dev.nibble.quant.QuantizationScheme;
@@ -46,7 +46,7 @@ final class AnswerTest {
     Path file = folder.resolve("stories.gguf");
     GgufConverter.quantize(Llama2cModel.open(source), file, QuantizationScheme.parse("f32"),
         GgufVocabulary.write(Llama2cVocabulary.read(source.resolveSibling("tok512.bin"))), (done, total, tensor) -> {});
-    ModelOpener.Opened opened = ModelOpener.open(Optional.of(file), Optional.empty(), OptionalInt.of(1), KvCacheFormat.F32, (bytes, total) -> {});
+    ModelOpener.Opened opened = ModelOpener.open(Optional.of(file), Optional.empty(), OptionalInt.of(1), KvCacheOptions.EXACT, (bytes, total) -> {});
     try (Engine engine = new SequentialEngine(opened.info(), opened.loaded().model(), opened.tokenizer(), EngineOptions.DEFAULT)) {
       int[] beginning = PromptBuilder.text(engine.tokenizer(), "");
       GenerationRequest request = new GenerationRequest(beginning, 12, SamplingParameters.GREEDY, List.of(), -1, false, Long.MAX_VALUE);

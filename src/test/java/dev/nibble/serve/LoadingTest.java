@@ -6,7 +6,7 @@ import dev.nibble.engine.Engine;
 import dev.nibble.engine.EngineOptions;
 import dev.nibble.engine.ModelOpener;
 import dev.nibble.engine.SequentialEngine;
-import dev.nibble.model.kvcache.KvCacheFormat;
+import dev.nibble.model.kvcache.KvCacheOptions;
 import io.quarkus.test.common.http.TestHTTPResource;
 import io.quarkus.test.junit.QuarkusTest;
 import io.quarkus.test.junit.QuarkusTestProfile;
@@ -48,7 +48,7 @@ class LoadingTest {
       } catch (InterruptedException interrupt) {
         throw new IOException("interrupted", interrupt);
       }
-      ModelOpener.Opened opened = ModelOpener.open(Optional.empty(), Optional.empty(), OptionalInt.of(1), KvCacheFormat.INT8, (bytes, total) -> {});
+      ModelOpener.Opened opened = ModelOpener.open(Optional.empty(), Optional.empty(), OptionalInt.of(1), KvCacheOptions.DEFAULT, (bytes, total) -> {});
       loaded = new SequentialEngine(opened.info(), opened.loaded().model(), opened.tokenizer(), EngineOptions.DEFAULT);
       return loaded;
     }

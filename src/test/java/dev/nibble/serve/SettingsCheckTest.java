@@ -28,7 +28,12 @@ final class SettingsCheckTest {
       "nibble.grace-period | -PT1S | a time such as 20s or 2m",
       "nibble.rest.max-body-size | many | a size such as 500K or 4M, from 1 byte",
       "nibble.rest.max-body-size | 0 | a size such as 500K or 4M, from 1 byte",
-      "nibble.kv-cache | int3 | int8, f32",
+      "nibble.kv.keys | 3 | 8, 4, 2, f16, f32",
+      "nibble.kv.values | int8 | 8, 4, 2, f16, f32",
+      "nibble.kv.residual | -1 | 0 to 65536",
+      "nibble.kv.residual | 65537 | 0 to 65536",
+      "nibble.kv.residual | few | 0 to 65536",
+      "nibble.kv.rotate | maybe | true, false",
   })
   void refusesInOneLine(String name, String value, String allowed) {
     assertThatThrownBy(() -> check(Map.of(name, value))).isInstanceOf(IllegalArgumentException.class).hasMessage(name + " is \"" + value + "\"; allowed: " + allowed);
@@ -37,7 +42,7 @@ final class SettingsCheckTest {
   @Test
   void takesWhatCanBeUsed() {
     assertThatCode(() -> check(Map.of())).doesNotThrowAnyException();
-    assertThatCode(() -> check(Map.of("nibble.threads", "4", "nibble.queue-capacity", "1", "nibble.grace-period", "90s", "nibble.kv-cache", "F32",
-        "nibble.rest.max-body-size", "500K"))).doesNotThrowAnyException();
+    assertThatCode(() -> check(Map.of("nibble.threads", "4", "nibble.queue-capacity", "1", "nibble.grace-period", "90s", "nibble.kv.keys", "f16",
+        "nibble.kv.values", "2", "nibble.kv.residual", "0", "nibble.kv.rotate", "true", "nibble.rest.max-body-size", "500K"))).doesNotThrowAnyException();
   }
 }

@@ -1,82 +1,99 @@
 package dev.nibble.model.kvcache;
 
-import dev.nibble.kernel.FloatMath;
-import java.util.ArrayList;
-import java.util.List;
+import dev.nibble.kernel.Hadamard;
+import dev.nibble.kernel.PageLayout;
 
-/**
- * A sequence's keys and values, in pages of {@value #PAGE_TOKENS} tokens. A token sees its own page exact and earlier pages in the cache's
- * format, so what it sees does not depend on how many tokens are computed together.
- */
-public final class KvCache {
-  /** Tokens of a page. */
-  public static final int PAGE_TOKENS = KvPage.TOKENS;
+/** A sequence's keys and values, in pages of a {@link PagePool}. Not thread-safe, but for what concerns different heads. */
+public final class KvCache implements AutoCloseable {
+  private final PagePool pool;
+  private final KvCacheShape shape;
+  private final int[][] packed; // [page]; null where not reached yet
+  private final float[][] exact; // ring: page p is at p % length
+  private int reserved; // pages begun or about to
+  private boolean closed;
 
-  private final KvCacheFormat format;
-  private final int heads;
-  private final int width;
-  private final List<List<KvPage>> full = new ArrayList<>(); // [layer][page]
-  private final List<KvPage.Floats> open = new ArrayList<>(); // [layer]
-
-  /**
-   * An empty cache.
-   *
-   * @param layers transformer blocks
-   * @param heads key and value heads
-   * @param width channels of a head
-   */
-  public KvCache(int layers, int heads, int width, KvCacheFormat format) {
-    this.format = format;
-    this.heads = heads;
-    this.width = width;
-    for (int layer = 0; layer < layers; layer++) {
-      full.add(new ArrayList<>());
-      open.add(new KvPage.Floats(heads, width));
-    }
+  /** An empty cache. @param capacity most tokens that it will hold */
+  public KvCache(PagePool pool, int capacity) {
+    this.pool = pool;
+    shape = pool.shape();
+    int pages = (capacity + PageLayout.TOKENS - 1) / PageLayout.TOKENS;
+    exact = new float[Math.min(pages, shape.format().exactPages() + 1)][];
+    packed = new int[pages - exact.length][];
   }
 
-  /** Keeps a token's keys and values, [head][channel] each, at a position of the open page. */
-  public void put(int layer, int position, float[] keys, int keysAt, float[] values, int valuesAt) {
-    for (int head = 0; head < heads; head++) {
-      open.get(layer).put(head, position % PAGE_TOKENS, keys, keysAt + head * width, values, valuesAt + head * width);
-    }
-  }
-
-  /** Ends a layer's open page when all its tokens have been put and attended from. */
-  public void closePage(int layer) {
-    KvPage.Floats page = open.get(layer);
-    switch (format) {
-      case F32 -> {
-        full.get(layer).add(page);
-        open.set(layer, new KvPage.Floats(heads, width));
+  /** Takes the pages that {@code tokens} tokens in all need. @throws IllegalStateException if the pool is full; the cache is then as before */
+  public void reserve(int tokens) {
+    int pages = (tokens + PageLayout.TOKENS - 1) / PageLayout.TOKENS;
+    for (int page = reserved; page < pages; page++) {
+      if (page < exact.length) {
+        exact[page] = pool.takeExact();
+      } else {
+        packed[page - exact.length] = pool.takePacked();
       }
-      case INT8 -> full.get(layer).add(new KvPage.Bytes(page));
+      reserved = page + 1; // so that pages taken before a refusal are not lost
     }
   }
 
-  /**
-   * Attention of one query head over positions 0 to {@code position}, which is in the open page (Vaswani et al. 2017).
-   *
-   * @param scores scratch of position + 1 floats
-   * @param out receives the head's channels
-   */
-  public void attend(int layer, int head, int position, float[] query, int queryAt, float[] scores, float[] out, int outAt) {
-    float scale = 1 / (float) Math.sqrt(width);
-    List<KvPage> pages = full.get(layer);
-    int before = pages.size() * PAGE_TOKENS;
-    int inOpen = position + 1 - before;
-    for (int page = 0; page < pages.size(); page++) {
-      pages.get(page).score(head, query, queryAt, scale, scores, page * PAGE_TOKENS, PAGE_TOKENS);
+  /** Gives all pages back. */
+  @Override
+  public void close() {
+    if (closed) {
+      return;
     }
-    open.get(layer).score(head, query, queryAt, scale, scores, before, inOpen);
-    float sum = FloatMath.exponentials(scores, position + 1);
-    java.util.Arrays.fill(out, outAt, outAt + width, 0);
-    for (int page = 0; page < pages.size(); page++) {
-      pages.get(page).blend(head, scores, page * PAGE_TOKENS, PAGE_TOKENS, out, outAt);
+    closed = true;
+    for (int page = 0; page < reserved; page++) {
+      if (page < exact.length) {
+        pool.give(exact[page]);
+        exact[page] = null;
+      } else {
+        pool.give(packed[page - exact.length]);
+        packed[page - exact.length] = null;
+      }
     }
-    open.get(layer).blend(head, scores, before, inOpen, out, outAt);
+    reserved = 0;
+  }
+
+  /** Whether tokens of {@code openPage} see {@code page} packed. */
+  boolean isPacked(int page, int openPage) {
+    return page < openPage - shape.format().exactPages();
+  }
+
+  int[] packed(int page) {
+    return packed[page];
+  }
+
+  float[] exact(int page) {
+    return exact[page % exact.length];
+  }
+
+  /** Packs a head's part of the page whose exact memory {@code page} is about to take. */
+  void begin(int page, int layer, int head) {
+    if (page >= exact.length) {
+      int[] to = packed[page - exact.length];
+      float[] from = exact(page);
+      shape.keys().pack(from, shape.exactKeysAt(layer, head), to, shape.packedKeysAt(layer, head));
+      shape.values().pack(from, shape.exactValuesAt(layer, head), to, shape.packedValuesAt(layer, head));
+    }
+  }
+
+  /** Keeps a head's key and value of a token. Rotates the key, in place, where the format says so. */
+  void put(int layer, int head, int position, float[] keys, int keyAt, float[] values, int valueAt) {
+    int width = shape.width();
+    int padded = shape.paddedWidth();
+    int token = position % PageLayout.TOKENS;
+    float[] page = exact(position / PageLayout.TOKENS);
+    if (shape.format().rotate()) {
+      Hadamard.rotate(keys, keyAt, width);
+    }
+    int to = shape.exactKeysAt(layer, head) + token;
     for (int c = 0; c < width; c++) {
-      out[outAt + c] /= sum;
+      page[to + c * PageLayout.TOKENS] = keys[keyAt + c];
     }
+    for (int c = width; c < padded; c++) {
+      page[to + c * PageLayout.TOKENS] = 0;
+    }
+    int valueTo = shape.exactValuesAt(layer, head) + token * padded;
+    System.arraycopy(values, valueAt, page, valueTo, width);
+    java.util.Arrays.fill(page, valueTo + width, valueTo + padded, 0);
   }
 }

@@ -9,7 +9,7 @@ import dev.nibble.engine.ModelInfo;
 import dev.nibble.engine.ModelOpener;
 import dev.nibble.engine.SequentialEngine;
 import dev.nibble.model.LanguageModel;
-import dev.nibble.model.kvcache.KvCacheFormat;
+import dev.nibble.model.kvcache.KvCacheOptions;
 import dev.nibble.serve.EngineLoader;
 import dev.nibble.serve.ServeConfig;
 import dev.nibble.tokenizer.Tokenizer;
@@ -56,7 +56,7 @@ class PacedLoader implements EngineLoader {
     } catch (InterruptedException interrupt) {
       throw new IOException(interrupt);
     }
-    ModelOpener.Opened opened = ModelOpener.open(Optional.empty(), Optional.empty(), OptionalInt.of(1), KvCacheFormat.F32, (bytes, total) -> {});
+    ModelOpener.Opened opened = ModelOpener.open(Optional.empty(), Optional.empty(), OptionalInt.of(1), KvCacheOptions.EXACT, (bytes, total) -> {});
     return new WatchedEngine(
         new SequentialEngine(opened.info(), new PacedModel(opened.loaded().model()), opened.tokenizer(), new EngineOptions(config.queueCapacity())));
   }

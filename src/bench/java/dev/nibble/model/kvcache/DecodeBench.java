@@ -1,0 +1,58 @@
+package dev.nibble.model.kvcache;
+
+import dev.nibble.format.gguf.GgufFile;
+import dev.nibble.model.LanguageModel;
+import dev.nibble.model.LlamaLoader;
+import dev.nibble.model.LlamaModel;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.Arrays;
+import java.util.List;
+import java.util.Locale;
+import java.util.Optional;
+
+/**
+ * Decode speed of a whole model after a long prompt. Arguments: GGUF file, threads, prompt tokens, tokens to decode, then formats of the cache as
+ * {@code keys/values}. Sequences of all formats are filled first, then decode a token each in turn, so that what else the machine does meets all alike.
+ */
+public final class DecodeBench {
+  private DecodeBench() {}
+
+  public static void main(String[] arguments) throws Exception {
+    int threads = Integer.parseInt(arguments[1]);
+    int prompt = Integer.parseInt(arguments[2]);
+    int decoded = Integer.parseInt(arguments[3]);
+    List<LlamaModel> models = new ArrayList<>();
+    List<LanguageModel.Sequence> sequences = new ArrayList<>();
+    for (int format = 4; format < arguments.length; format++) {
+      String[] names = arguments[format].split("/");
+      KvCacheOptions options = KvCacheOptions.of(Optional.of(names[0]), Optional.of(names[1]), 64, false);
+      LlamaModel model = LlamaLoader.load(GgufFile.open(Path.of(arguments[0])), threads, options, (packed, total) -> {}).model();
+      LanguageModel.Sequence sequence = model.newSequence(prompt + decoded);
+      int[] ids = new int[prompt];
+      for (int i = 0; i < prompt; i++) {
+        ids[i] = (300 + 7919 * i) % 30_000;
+      }
+      long start = System.nanoTime();
+      sequence.append(ids, 0, prompt, null);
+      System.out.printf(Locale.ROOT, "%s: prefill %.1f tokens/s%n", arguments[format], prompt / ((System.nanoTime() - start) / 1e9));
+      models.add(model);
+      sequences.add(sequence);
+    }
+    double[][] milliseconds = new double[models.size()][decoded];
+    float[] logits = new float[models.getFirst().vocabularySize()];
+    for (int token = 0; token < decoded; token++) {
+      for (int i = 0; i < models.size(); i++) {
+        long start = System.nanoTime();
+        sequences.get(i).append(new int[] {1000 + token}, 0, 1, logits);
+        milliseconds[i][token] = (System.nanoTime() - start) / 1e6;
+      }
+    }
+    for (int i = 0; i < models.size(); i++) {
+      Arrays.sort(milliseconds[i]);
+      double median = milliseconds[i][decoded / 2];
+      System.out.printf(Locale.ROOT, "%s: %.1f ms a token, %.2f tokens/s, cache %.1f MB%n", arguments[4 + i], median, 1000 / median,
+          models.get(i).pages().usedBytes() / 1e6);
+    }
+  }
+}
