@@ -48,9 +48,11 @@ public final class ElementwiseBench {
     try (WorkerPool pool = new WorkerPool(threads)) {
       WorkerPool.Range nothing = (worker, from, to) -> {};
       System.out.printf(Locale.ROOT, "%-28s %10s %10.0f%n", "empty run, " + threads + " threads", "", nanos(() -> pool.run(64, 1, nothing)));
-      WorkerPool.Range half = (worker, from, to) -> vectors.gatedSilu(x, from * 512, added, from * 512, Math.min(hidden, to * 512) - from * 512, out, from * 512);
+      int piece = 1024;
+      WorkerPool.Range part = (worker, from, to) ->
+          vectors.gatedSilu(x, from * piece, added, from * piece, Math.min(hidden, to * piece) - from * piece, out, from * piece);
       System.out.printf(Locale.ROOT, "%-28s %10s %10.0f%n", "SiLU x up, " + threads + " threads", "",
-          nanos(() -> pool.run(Math.ceilDiv(hidden, 512), 1, half)));
+          nanos(() -> pool.run(Math.ceilDiv(hidden, piece), 1, part)));
       // What a run adds to the work in it: each item is known to take some time on its own.
       WorkerPool.Range busy = (worker, from, to) -> spin((to - from) * 2_000L);
       double run = nanos(() -> pool.run(32, 2, busy));

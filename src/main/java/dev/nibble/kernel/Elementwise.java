@@ -1,8 +1,8 @@
 package dev.nibble.kernel;
 
 /**
- * What stands between matrix products: norms, SiLU, rotary embedding, sums and softmax, on rows of floats. Same bits in every mode: {@link FloatMath} is
- * the reference. Nothing is allocated, and any number of threads may use one object.
+ * What stands between matrix products: norms, SiLU, rotary embedding, sums and softmax, on rows of floats. Same bits in every mode:
+ * {@link FloatMath} is the reference. Nothing is allocated, and any number of threads may use one object.
  */
 public final class Elementwise {
   private final boolean vectors;

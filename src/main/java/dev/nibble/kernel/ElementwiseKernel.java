@@ -85,7 +85,8 @@ final class ElementwiseKernel {
       // e^-x; not above the greatest exponent, so only the least has to be kept.
       FloatVector minus = FloatVector.zero(Lanes128.FLOATS).sub(x);
       FloatVector clamped = minus.blend(FloatMath.LEAST_EXPONENT, minus.compare(VectorOperators.LT, FloatMath.LEAST_EXPONENT));
-      FloatVector shifted = clamped.fma(FloatVector.broadcast(Lanes128.FLOATS, FloatMath.LOG2_E), FloatVector.broadcast(Lanes128.FLOATS, FloatMath.ROUND));
+      FloatVector shifted =
+          clamped.fma(FloatVector.broadcast(Lanes128.FLOATS, FloatMath.LOG2_E), FloatVector.broadcast(Lanes128.FLOATS, FloatMath.ROUND));
       FloatVector n = shifted.sub(FloatMath.ROUND);
       FloatVector r = n.fma(FloatVector.broadcast(Lanes128.FLOATS, -FloatMath.LN2_HIGH), clamped);
       r = n.fma(FloatVector.broadcast(Lanes128.FLOATS, -FloatMath.LN2_LOW), r);
@@ -95,7 +96,8 @@ final class ElementwiseKernel {
       p = p.fma(r, FloatVector.broadcast(Lanes128.FLOATS, FloatMath.TERM2));
       p = p.fma(r, one);
       p = p.fma(r, one);
-      FloatVector power = shifted.reinterpretAsInts().add(FloatMath.EXPONENT_BIAS).lanewise(VectorOperators.LSHL, FloatMath.MANTISSA_BITS).reinterpretAsFloats();
+      FloatVector power =
+          shifted.reinterpretAsInts().add(FloatMath.EXPONENT_BIAS).lanewise(VectorOperators.LSHL, FloatMath.MANTISSA_BITS).reinterpretAsFloats();
       x.div(one.add(p.mul(power))).mul(FloatVector.fromArray(Lanes128.FLOATS, up, upFrom + i)).intoArray(out, to + i);
     }
   }
@@ -107,7 +109,8 @@ final class ElementwiseKernel {
     for (int i = 0; i < count; i += LANES) {
       FloatVector clamped = FloatVector.fromArray(Lanes128.FLOATS, scores, i).sub(most); // never above zero, or not a number
       clamped = clamped.blend(FloatMath.LEAST_EXPONENT, clamped.compare(VectorOperators.LT, FloatMath.LEAST_EXPONENT));
-      FloatVector shifted = clamped.fma(FloatVector.broadcast(Lanes128.FLOATS, FloatMath.LOG2_E), FloatVector.broadcast(Lanes128.FLOATS, FloatMath.ROUND));
+      FloatVector shifted =
+          clamped.fma(FloatVector.broadcast(Lanes128.FLOATS, FloatMath.LOG2_E), FloatVector.broadcast(Lanes128.FLOATS, FloatMath.ROUND));
       FloatVector n = shifted.sub(FloatMath.ROUND);
       FloatVector r = n.fma(FloatVector.broadcast(Lanes128.FLOATS, -FloatMath.LN2_HIGH), clamped);
       r = n.fma(FloatVector.broadcast(Lanes128.FLOATS, -FloatMath.LN2_LOW), r);
@@ -117,7 +120,8 @@ final class ElementwiseKernel {
       p = p.fma(r, FloatVector.broadcast(Lanes128.FLOATS, FloatMath.TERM2));
       p = p.fma(r, one);
       p = p.fma(r, one);
-      FloatVector power = shifted.reinterpretAsInts().add(FloatMath.EXPONENT_BIAS).lanewise(VectorOperators.LSHL, FloatMath.MANTISSA_BITS).reinterpretAsFloats();
+      FloatVector power =
+          shifted.reinterpretAsInts().add(FloatMath.EXPONENT_BIAS).lanewise(VectorOperators.LSHL, FloatMath.MANTISSA_BITS).reinterpretAsFloats();
       p.mul(power).intoArray(scores, i);
     }
     return sum(scores, count);

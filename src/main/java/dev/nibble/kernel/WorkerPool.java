@@ -6,11 +6,11 @@ import java.util.concurrent.locks.LockSupport;
 /**
  * A fixed set of platform threads that compute together. The calling thread is worker 0. Work is a range of items, of which each worker takes a
  * piece whenever it is free: slower cores, and those that other programs hold up, take fewer. The caller waits until all items are done, not
- * for all workers: one that wakes up late finds nothing left, and delays nobody. Between two ranges workers spin for a while, since the phases of a forward
- * pass follow each other at once, then park.
+ * for all workers: one that wakes up late finds nothing left, and delays nobody. Between two ranges workers spin for a while, since the phases
+ * of a forward pass follow each other at once, then park.
  *
- * <p>Used by one thread at a time; a range must not run another. How items are shared out never changes a result: each is computed by one worker alone.
- * Nothing is allocated after construction.
+ * <p>Used by one thread at a time; a range must not run another. How items are shared out never changes a result: each is computed by one
+ * worker alone. Nothing is allocated after construction.
  */
 public final class WorkerPool implements AutoCloseable {
   /** How long threads spin before they park: several times what the wake-up from parking takes (some 50 µs). */
@@ -35,14 +35,15 @@ public final class WorkerPool implements AutoCloseable {
   private final Worker[] workers;
 
   /**
-   * Number of the range (high 32 bits) and how many of its items nobody has taken yet (low 32). Taking items is one compare-and-set of both, so that a worker
-   * that was held up between reading and taking cannot take items of another range than it read of.
+   * Number of the range (high 32 bits) and how many of its items nobody has taken yet (low 32). Taking items is one compare-and-set of both, so
+   * that a worker that was held up between reading and taking cannot take items of another range than it read of.
    */
   private final AtomicLong ticket = new AtomicLong();
   /** Items of the range under way that are not done. */
   private final AtomicLong pending = new AtomicLong();
 
-  // The range under way. Written before `ticket` names it and not again before all its items are done: whoever has taken items reads what belongs to them.
+  // The range under way. Written before `ticket` names it and not again before all its items are done: whoever has taken items reads what
+  // belongs to them.
   private Range work;
   private int count;
   private int grain;
@@ -72,8 +73,8 @@ public final class WorkerPool implements AutoCloseable {
   }
 
   /**
-   * Computes items 0 to {@code count - 1}, in pieces of at least {@code grain}, and returns when all are done. If one fails, those not yet begun are left
-   * out, and what it threw is thrown here. In a closed pool the caller computes alone.
+   * Computes items 0 to {@code count - 1}, in pieces of at least {@code grain}, and returns when all are done. If one fails, those not yet begun
+   * are left out, and what it threw is thrown here. In a closed pool the caller computes alone.
    */
   public void run(int count, int grain, Range work) {
     if (count <= 0) {

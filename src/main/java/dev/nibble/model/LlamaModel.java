@@ -15,9 +15,9 @@ import java.util.Objects;
 import java.util.concurrent.locks.ReentrantLock;
 
 /**
- * The Llama decoder, and Qwen2's, which differs by biases and by which channels rotate together. Scratch memory is allocated once and belongs to the forward pass under way; sequences may come from
- * several threads, but are computed one after the other. Steady-state decoding allocates nothing here: passes over the workers are made once, and read what
- * they work on from fields.
+ * The Llama decoder, and Qwen2's, which differs by biases and by which channels rotate together. Scratch memory is allocated once and belongs to the
+ * forward pass under way; sequences may come from several threads, but are computed one after the other. Steady-state decoding allocates nothing here:
+ * passes over the workers are made once, and read what they work on from fields.
  */
 public final class LlamaModel implements LanguageModel {
   /** Most tokens computed together: enough to read weights from cache many times, few enough for scratch to stay small. */

@@ -11,8 +11,8 @@ final class ElementwiseTest {
   private static final int[] LENGTHS = {1, 3, 4, 5, 15, 16, 17, 31, 32, 48, 64, 100, 172, 256, 257, 1000};
   private static final float[] SPECIAL = {
     0f, -0f, Float.NaN, Float.POSITIVE_INFINITY, Float.NEGATIVE_INFINITY, Float.MAX_VALUE, -Float.MAX_VALUE, Float.MIN_VALUE, -Float.MIN_VALUE,
-    Float.MIN_NORMAL, -Float.MIN_NORMAL, 87f, -87f, 88f, -88f, Math.nextUp(88f), Math.nextDown(-88f), Math.nextUp(-87f), Math.nextDown(-87f), 1e-20f, 1e20f,
-    -1e20f, 3.4e38f, 0.34657359f, -0.34657359f
+    Float.MIN_NORMAL, -Float.MIN_NORMAL, 87f, -87f, 88f, -88f, Math.nextUp(88f), Math.nextDown(-88f), Math.nextUp(-87f),
+    Math.nextDown(-87f), 1e-20f, 1e20f, -1e20f, 3.4e38f, 0.34657359f, -0.34657359f
   };
 
   private final Elementwise vectors = new Elementwise(KernelMode.VECTOR_128);

@@ -40,7 +40,7 @@ final class WorkerPoolTest {
     }
   }
 
-  /** More threads than processors, so that workers are held up at any point; two ranges in turn, so that one of them is stale whenever a worker is late. */
+  /** More threads than processors, so that workers are held up anywhere; two ranges in turn, so that one is stale whenever a worker is late. */
   @ParameterizedTest
   @ValueSource(ints = {1, 2, 3, 4, 5, 6, 7, 8})
   void everyItemIsComputedOnceInManyQuickRuns(int threads) {

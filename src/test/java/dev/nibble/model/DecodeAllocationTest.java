@@ -13,8 +13,8 @@ import java.util.Set;
 import org.junit.jupiter.api.Test;
 
 /**
- * Decoding in its steady state allocates nothing, on no thread. Until a kernel is compiled the Vector API makes objects, so windows of steps are measured until
- * several in a row are clean; a pass that allocates always never gets there.
+ * Decoding in its steady state allocates nothing, on no thread. Until a kernel is compiled the Vector API makes objects, so windows of steps are
+ * measured until several in a row are clean; a pass that always allocates never gets there.
  */
 final class DecodeAllocationTest {
   private static final int STEPS = 32;
