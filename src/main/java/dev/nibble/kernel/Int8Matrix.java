@@ -31,6 +31,7 @@ public final class Int8Matrix implements TiledMatrix {
   private final int blocks;
   private final boolean sixBits;
   private final MemorySegment data;
+  private byte[] rowTile; // of row(), from its first call on
 
   private Int8Matrix(NumericFormat format, int rows, int columns, MemorySegment data) {
     this.format = format;
@@ -143,7 +144,9 @@ public final class Int8Matrix implements TiledMatrix {
 
   @Override
   public void row(int row, float[] out, int offset) {
-    byte[] tile = tile(row / TILE_ROWS);
+    rowTile = rowTile == null ? new byte[blocks * blockBytes(sixBits)] : rowTile;
+    byte[] tile = rowTile;
+    MemorySegment.copy(data, ValueLayout.JAVA_BYTE, (long) (row / TILE_ROWS) * tile.length, tile, 0, tile.length);
     for (int i = 0; i < columns; i++) {
       out[offset + i] = scale(tile, row % TILE_ROWS, i) * weight(tile, row % TILE_ROWS, i);
     }

@@ -28,6 +28,7 @@ public final class Q4Matrix implements TiledMatrix {
   private final int columns;
   private final int blocks;
   private final MemorySegment data;
+  private short[] rowTile; // of row(), from its first call on
 
   private Q4Matrix(int rows, int columns, MemorySegment data) {
     this.rows = rows;
@@ -114,7 +115,8 @@ public final class Q4Matrix implements TiledMatrix {
 
   @Override
   public void row(int row, float[] out, int offset) {
-    short[] tile = new short[blocks * BLOCK_SHORTS];
+    rowTile = rowTile == null ? new short[blocks * BLOCK_SHORTS] : rowTile;
+    short[] tile = rowTile;
     MemorySegment.copy(data, ValueLayout.JAVA_SHORT, (long) (row / TILE_ROWS) * blocks * BLOCK_BYTES, tile, 0, tile.length);
     for (int i = 0; i < columns; i++) {
       int block = i / Activations.BLOCK * BLOCK_SHORTS;

@@ -26,7 +26,7 @@ public sealed interface TiledMatrix permits Q4Matrix, Int8Matrix, FloatMatrix, H
   /** Whether products read the int8 form of their inputs. */
   boolean integer();
 
-  /** Reads a row as floats: {@code out[offset … offset + columns - 1]}. */
+  /** Reads a row as floats: {@code out[offset … offset + columns - 1]}. For one thread at a time: the copy of a tile that it reads from is kept. */
   void row(int row, float[] out, int offset);
 
   /**

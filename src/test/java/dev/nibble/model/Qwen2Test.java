@@ -112,7 +112,7 @@ final class Qwen2Test {
     GgufFile file = file();
     float[] expected = null;
     for (int threads = 1; threads <= 3; threads++) {
-      LlamaModel model = LlamaLoader.load(file, threads, KvCacheFormat.INT8, (done, total) -> {}).model();
+      LlamaModel model = LlamaLoader.load(file, threads, KvCacheOptions.DEFAULT, (done, total) -> {}).model();
       for (int batch : new int[] {1, 3, 64, TOKENS}) {
         float[] logits = new float[VOCABULARY];
         try (LanguageModel.Sequence sequence = model.newSequence(TOKENS)) {
