@@ -1,9 +1,7 @@
 package dev.nibble.kernel;
 
-import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
-import java.util.Arrays;
 
 /**
  * INT8 weights (Q8_0, and Q6_K, whose 6-bit weights are widened). A tile block is 16 rows × 32 inputs: 16 float scales for each group of
@@ -23,92 +21,22 @@ public final class Int8Matrix implements TiledMatrix {
   private final int groups;
   private final MemorySegment data;
 
-  private Int8Matrix(NumericFormat format, int rows, int columns, int groups, MemorySegment data) {
+  Int8Matrix(NumericFormat format, int rows, int columns, MemorySegment data) {
     this.format = format;
     this.rows = rows;
     this.columns = columns;
     this.blocks = columns / Activations.BLOCK;
-    this.groups = groups;
+    this.groups = groups(format);
     this.data = data;
   }
 
-  private static int blockBytes(int groups) {
+  /** Scales that a row has in a block. */
+  static int groups(NumericFormat format) {
+    return format == NumericFormat.Q6_K ? 2 : 1;
+  }
+
+  static int blockBytes(int groups) {
     return groups * SCALE_BYTES + VECTORS * 32;
-  }
-
-  /** Arranges rows of Q8_0 or Q6_K blocks as tiles. @throws IllegalArgumentException for a scale that is not finite */
-  static Int8Matrix pack(NumericFormat format, MemorySegment source, int rows, int columns, Arena arena, WorkerPool pool) {
-    boolean sixBits = format == NumericFormat.Q6_K;
-    int groups = sixBits ? 2 : 1;
-    int blocks = columns / Activations.BLOCK;
-    int tiles = TiledMatrix.padded(rows) / TILE_ROWS;
-    int tileBytes = blocks * blockBytes(groups);
-    MemorySegment target = arena.allocate((long) tiles * tileBytes, 64);
-    int rowBytes = Math.toIntExact(format.bytes(columns));
-    pool.run(tiles, 1, (worker, from, to) -> {
-      byte[] row = new byte[rowBytes];
-      byte[] weights = new byte[columns];
-      float[] scales = new float[blocks * groups];
-      short[] tile = new short[tileBytes / 2];
-      for (int t = from; t < to; t++) {
-        Arrays.fill(tile, (short) 0);
-        for (int r = 0; r < TILE_ROWS && t * TILE_ROWS + r < rows; r++) {
-          long rowNumber = (long) t * TILE_ROWS + r;
-          MemorySegment.copy(source, ValueLayout.JAVA_BYTE, rowNumber * rowBytes, row, 0, rowBytes);
-          if (sixBits) {
-            unpackSixBits(row, columns, weights, scales, rowNumber);
-          } else {
-            unpackEightBits(row, blocks, weights, scales, rowNumber);
-          }
-          place(weights, scales, blocks, groups, tile, r);
-        }
-        TiledMatrix.store(tile, target, (long) t * tileBytes);
-      }
-    });
-    return new Int8Matrix(format, rows, columns, groups, target);
-  }
-
-  private static void unpackEightBits(byte[] row, int blocks, byte[] weights, float[] scales, long rowNumber) {
-    for (int b = 0; b < blocks; b++) {
-      int at = b * 34;
-      scales[b] = Half.toFloat(Half.finite((short) (row[at] & 0xff | row[at + 1] << 8), rowNumber, b));
-      System.arraycopy(row, at + 2, weights, 32 * b, 32);
-    }
-  }
-
-  /** Q6_K: 128 bytes of low nibbles, 64 of high bit pairs, 16 signed sub-scales, one binary16 scale; halves of 128 weights are interleaved by 32. */
-  private static void unpackSixBits(byte[] row, int columns, byte[] weights, float[] scales, long rowNumber) {
-    for (int b = 0; b < columns / 256; b++) {
-      int at = b * 210;
-      float scale = Half.toFloat(Half.finite((short) (row[at + 208] & 0xff | row[at + 209] << 8), rowNumber, b));
-      for (int s = 0; s < 16; s++) {
-        scales[16 * b + s] = scale * row[at + 192 + s];
-      }
-      for (int i = 0; i < 256; i++) {
-        int half = i / 128;
-        int quarter = i % 128 / 32;
-        int low = row[at + 64 * half + 32 * (quarter % 2) + i % 32] >>> 4 * (quarter / 2) & 15;
-        int high = row[at + 128 + 32 * half + i % 32] >>> 2 * quarter & 3;
-        weights[256 * b + i] = (byte) ((low | high << 4) - 32);
-      }
-    }
-  }
-
-  private static void place(byte[] weights, float[] scales, int blocks, int groups, short[] tile, int row) {
-    int lane = Q4Matrix.lane(row);
-    int blockShorts = blockBytes(groups) / 2;
-    for (int b = 0; b < blocks; b++) {
-      int at = b * blockShorts;
-      for (int g = 0; g < groups; g++) {
-        int bits = Float.floatToRawIntBits(scales[b * groups + g]);
-        tile[at + 32 * g + 2 * row] = (short) bits;
-        tile[at + 32 * g + 2 * row + 1] = (short) (bits >>> 16);
-      }
-      at += 32 * groups + lane;
-      for (int j = 0; j < VECTORS; j++) {
-        tile[at + 16 * j] = (short) (weights[32 * b + 2 * j] & 0xff | weights[32 * b + 2 * j + 1] << 8);
-      }
-    }
   }
 
   @Override
@@ -127,8 +55,8 @@ public final class Int8Matrix implements TiledMatrix {
   }
 
   @Override
-  public long bytes() {
-    return data.byteSize();
+  public MemorySegment segment() {
+    return data;
   }
 
   @Override

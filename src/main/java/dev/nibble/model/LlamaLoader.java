@@ -1,17 +1,15 @@
 package dev.nibble.model;
 
-import dev.nibble.format.gguf.GgufFile;
+import dev.nibble.format.ModelFile;
 import dev.nibble.format.gguf.GgufMetadata;
 import dev.nibble.format.gguf.GgufTensor;
 import dev.nibble.kernel.KernelMode;
 import dev.nibble.kernel.NumericFormat;
 import dev.nibble.kernel.Products;
-import dev.nibble.kernel.TilePacker;
 import dev.nibble.kernel.TiledMatrix;
 import dev.nibble.kernel.WorkerPool;
 import dev.nibble.model.kvcache.KvCacheFormat;
-import java.lang.foreign.Arena;
-import java.nio.ByteOrder;
+import java.io.IOException;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.EnumSet;
@@ -20,7 +18,7 @@ import java.util.List;
 import java.util.Set;
 import java.util.stream.Collectors;
 
-/** Makes a Llama of a GGUF file: checks its metadata and shapes, and packs its matrices into tiles. */
+/** Makes a Llama of a model file: checks its metadata and shapes, and has its matrices arranged in tiles where the file does not hold them so. */
 public final class LlamaLoader {
   private static final String ARCHITECTURE = "llama";
   private static final double DEFAULT_ROPE_BASE = 10000; // GGUF specification
@@ -41,16 +39,16 @@ public final class LlamaLoader {
    */
   public record Loaded(LlamaModel model, KernelMode.Choice kernels, int threads, Set<NumericFormat> formats) {}
 
-  private final GgufFile file;
+  private final ModelFile file;
   private final GgufMetadata metadata;
-  private final WorkerPool pool;
+  private final WorkerPool pool; // null where the model is only checked
   private final Progress progress;
   private final Set<String> used = new HashSet<>();
   private final Set<NumericFormat> formats = EnumSet.noneOf(NumericFormat.class);
   private final long total;
   private long done;
 
-  private LlamaLoader(GgufFile file, WorkerPool pool, Progress progress) {
+  private LlamaLoader(ModelFile file, WorkerPool pool, Progress progress) {
     this.file = file;
     this.metadata = file.metadata();
     this.pool = pool;
@@ -63,18 +61,30 @@ public final class LlamaLoader {
    *
    * @param threads that compute; they live as long as the process
    * @throws InvalidModelException if the file's model is of another kind, or its parts do not go together
+   * @throws IOException if the file can't be read
    */
-  public static Loaded load(GgufFile file, int threads, KvCacheFormat cache, Progress progress) throws InvalidModelException {
+  public static Loaded load(ModelFile file, int threads, KvCacheFormat cache, Progress progress) throws IOException {
     KernelMode.Choice choice = KernelMode.detect();
     LlamaLoader loader = new LlamaLoader(file, new WorkerPool(threads), progress);
     try {
       LlamaConfig config = loader.config();
       LlamaWeights weights = loader.weights(config);
       return new Loaded(new LlamaModel(config, weights, new Products(loader.pool, choice.mode()), cache), choice, threads, loader.formats);
-    } catch (RuntimeException | InvalidModelException e) {
+    } catch (RuntimeException | IOException e) {
       loader.pool.close();
       throw e;
     }
+  }
+
+  /**
+   * Checks that a model can be run, as far as that goes without reading its matrices.
+   *
+   * @throws InvalidModelException if not
+   * @throws IOException if the file can't be read
+   */
+  public static void check(ModelFile file) throws IOException {
+    LlamaLoader loader = new LlamaLoader(file, null, (done, total) -> {});
+    loader.weights(loader.config());
   }
 
   private InvalidModelException invalid(String what) {
@@ -121,7 +131,7 @@ public final class LlamaLoader {
     return metadata.requireInteger("llama." + key, 1, MOST);
   }
 
-  private LlamaWeights weights(LlamaConfig config) throws InvalidModelException {
+  private LlamaWeights weights(LlamaConfig config) throws IOException {
     int width = config.width();
     TiledMatrix embedding = matrix("token_embd", config.vocabulary(), width);
     List<LlamaWeights.Layer> layers = new ArrayList<>();
@@ -155,14 +165,17 @@ public final class LlamaLoader {
     return tensor;
   }
 
-  private TiledMatrix matrix(String name, int rows, int columns) throws InvalidModelException {
+  private TiledMatrix matrix(String name, int rows, int columns) throws IOException {
     GgufTensor tensor = require(name, List.of((long) columns, (long) rows));
     NumericFormat format = tensor.format().orElseThrow(() -> invalid("tensor " + tensor.name() + " is " + tensor.type() + "; supported: "
         + Arrays.stream(NumericFormat.values()).map(Enum::name).collect(Collectors.joining(", "))));
     formats.add(format);
+    if (pool == null) {
+      return null;
+    }
     TiledMatrix matrix;
     try {
-      matrix = TilePacker.pack(format, tensor.data(), rows, columns, Arena.global(), pool);
+      matrix = file.matrix(tensor, format, rows, columns, pool);
     } catch (IllegalArgumentException e) {
       throw invalid("tensor " + tensor.name() + ": " + e.getMessage());
     }
@@ -170,13 +183,12 @@ public final class LlamaLoader {
     return matrix;
   }
 
-  private float[] vector(String name, int length) throws InvalidModelException {
+  private float[] vector(String name, int length) throws IOException {
     GgufTensor tensor = require(name, List.of((long) length));
     if (tensor.format().orElse(null) != NumericFormat.F32) {
       throw invalid("tensor " + tensor.name() + " is " + tensor.type() + "; vectors must be F32");
     }
-    float[] values = new float[length];
-    tensor.data().asByteBuffer().order(ByteOrder.LITTLE_ENDIAN).asFloatBuffer().get(values);
+    float[] values = file.vector(tensor);
     for (float value : values) {
       if (!Float.isFinite(value)) {
         throw invalid("tensor " + tensor.name() + " has a weight that is not finite");

@@ -1,13 +1,23 @@
 package dev.nibble.format.gguf;
 
+import dev.nibble.format.ModelFile;
+import dev.nibble.kernel.NumericFormat;
+import dev.nibble.kernel.RowSource;
+import dev.nibble.kernel.TilePacker;
+import dev.nibble.kernel.TiledMatrix;
+import dev.nibble.kernel.WorkerPool;
 import java.io.IOException;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
+import java.lang.foreign.ValueLayout;
+import java.nio.ByteBuffer;
+import java.nio.ByteOrder;
 import java.nio.channels.FileChannel;
 import java.nio.file.Files;
 import java.nio.file.NoSuchFileException;
 import java.nio.file.Path;
 import java.nio.file.StandardOpenOption;
+import java.util.Arrays;
 import java.util.Collection;
 import java.util.Collections;
 import java.util.LinkedHashMap;
@@ -19,25 +29,34 @@ import java.util.Optional;
  *
  * @see <a href="https://github.com/ggml-org/ggml/blob/master/docs/gguf.md">GGUF specification</a>
  */
-public final class GgufFile {
+public final class GgufFile implements ModelFile {
+  private static final int TENSOR_COUNT_AT = 8; // GGUF specification: after magic and version
+
   private final String name;
   private final int version;
   private final int alignment;
-  private final long size;
   private final GgufMetadata metadata;
   private final Map<String, GgufTensor> tensors;
+  private final MemorySegment bytes;
+  private final long headerBytes; // before the tensor table: magic, version, counts, metadata
+  /** What tensors are loaded through; absent for a file held in memory. Pages of the mapping that are read would count as the process' memory. */
+  private final Optional<FileChannel> channel;
 
-  GgufFile(String name, int version, int alignment, long size, GgufMetadata metadata, Map<String, GgufTensor> tensors) {
+  GgufFile(String name, int version, int alignment, MemorySegment bytes, GgufMetadata metadata, Map<String, GgufTensor> tensors, long headerBytes,
+      Optional<FileChannel> channel) {
     this.name = name;
     this.version = version;
     this.alignment = alignment;
-    this.size = size;
+    this.bytes = bytes;
     this.metadata = metadata;
     this.tensors = Collections.unmodifiableMap(new LinkedHashMap<>(tensors));
+    this.headerBytes = headerBytes;
+    this.channel = channel;
   }
 
   /**
-   * Maps a file into memory for as long as the process lives, and reads its header.
+   * Maps a file into memory for as long as the process lives, and reads its header. Matrices and vectors are read through a channel, to be closed
+   * when the model is loaded.
    *
    * @throws InvalidGgufException if it is damaged or no GGUF file
    * @throws IOException if it can't be read
@@ -49,8 +68,13 @@ public final class GgufFile {
     if (!Files.isRegularFile(path)) {
       throw new IOException(path + " is not a regular file");
     }
-    try (FileChannel channel = FileChannel.open(path, StandardOpenOption.READ)) {
-      return of(channel.map(FileChannel.MapMode.READ_ONLY, 0, channel.size(), Arena.global()), path.toString());
+    FileChannel channel = FileChannel.open(path, StandardOpenOption.READ);
+    try {
+      MemorySegment mapping = channel.map(FileChannel.MapMode.READ_ONLY, 0, channel.size(), Arena.global());
+      return new GgufReader(mapping, path.toString(), Optional.of(channel)).read();
+    } catch (IOException | RuntimeException e) {
+      channel.close();
+      throw e;
     }
   }
 
@@ -61,10 +85,10 @@ public final class GgufFile {
    * @throws InvalidGgufException if it is damaged or no GGUF file
    */
   public static GgufFile of(MemorySegment bytes, String name) throws InvalidGgufException {
-    return new GgufReader(bytes.asReadOnly(), name).read();
+    return new GgufReader(bytes.asReadOnly(), name, Optional.empty()).read();
   }
 
-  /** The path it was opened by, for messages. */
+  @Override
   public String name() {
     return name;
   }
@@ -78,21 +102,77 @@ public final class GgufFile {
     return alignment;
   }
 
-  /** Bytes of the whole file. */
-  public long size() {
-    return size;
+  @Override
+  public String kind() {
+    return "GGUF v" + version + ", " + size() + " bytes, alignment " + alignment;
   }
 
+  @Override
+  public long size() {
+    return bytes.byteSize();
+  }
+
+  /** A GGUF file in itself, with this one's metadata and no tensors. */
+  public byte[] withoutTensors() {
+    byte[] copy = new byte[Math.toIntExact(headerBytes)];
+    MemorySegment.copy(bytes, ValueLayout.JAVA_BYTE, 0, copy, 0, copy.length);
+    Arrays.fill(copy, TENSOR_COUNT_AT, TENSOR_COUNT_AT + Long.BYTES, (byte) 0);
+    return copy;
+  }
+
+  @Override
   public GgufMetadata metadata() {
     return metadata;
   }
 
-  /** All tensors, in the file's order. */
+  @Override
   public Collection<GgufTensor> tensors() {
     return tensors.values();
   }
 
+  @Override
   public Optional<GgufTensor> find(String tensor) {
     return Optional.ofNullable(tensors.get(tensor));
+  }
+
+  /** Reads a tensor's bytes, without their pages counting as the process' memory. */
+  public RowSource source(GgufTensor tensor) {
+    if (channel.isEmpty()) {
+      return RowSource.of(tensor.data());
+    }
+    FileChannel file = channel.get();
+    return (offset, target, length) -> {
+      if (offset < 0 || offset > tensor.bytes() - length) {
+        throw new IndexOutOfBoundsException(length + " bytes from " + offset + " on are not within tensor " + tensor.name());
+      }
+      ByteBuffer into = ByteBuffer.wrap(target, 0, length);
+      while (into.hasRemaining()) {
+        if (file.read(into, tensor.offset() + offset + into.position()) < 0) {
+          throw new InvalidGgufException("the file became shorter while tensor " + tensor.name() + " was read", tensor.offset(), name);
+        }
+      }
+    };
+  }
+
+  @Override
+  public TiledMatrix matrix(GgufTensor tensor, NumericFormat format, int rows, int columns, WorkerPool pool) throws IOException {
+    return TilePacker.pack(format, source(tensor), rows, columns, Arena.global(), pool);
+  }
+
+  @Override
+  public float[] vector(GgufTensor tensor) throws IOException {
+    byte[] bytes = new byte[Math.toIntExact(tensor.bytes())];
+    source(tensor).read(0, bytes, bytes.length);
+    float[] values = new float[bytes.length / Float.BYTES];
+    ByteBuffer.wrap(bytes).order(ByteOrder.LITTLE_ENDIAN).asFloatBuffer().get(values);
+    return values;
+  }
+
+  /** Closes the channel. */
+  @Override
+  public void close() throws IOException {
+    if (channel.isPresent()) {
+      channel.get().close();
+    }
   }
 }
