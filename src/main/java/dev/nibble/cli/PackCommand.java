@@ -1,6 +1,7 @@
 package dev.nibble.cli;
 
 import dev.nibble.engine.ModelOpener;
+import dev.nibble.format.pack.PackFile;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.LinkOption;
@@ -36,6 +37,9 @@ final class PackCommand implements Callable<Integer> {
       if (Files.exists(source) && Files.isSameFile(source, target)) {
         throw new IllegalArgumentException(target + " is the model itself; name another file");
       }
+    }
+    if (PackFile.recognises(source)) {
+      throw new IllegalArgumentException(source + " is packed already");
     }
     ProgressLine progress = new ProgressLine("packing");
     long start = System.nanoTime();
