@@ -4,8 +4,15 @@ import static org.assertj.core.api.Assertions.assertThat;
 
 import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.ObjectMapper;
+import dev.nibble.format.gguf.GgufFile;
+import dev.nibble.format.gguf.GgufMetadata;
+import dev.nibble.format.gguf.GgufValue;
+import dev.nibble.format.gguf.GgufWriter;
+import dev.nibble.kernel.NumericFormat;
 import java.io.IOException;
 import java.io.InputStream;
+import java.nio.ByteBuffer;
+import java.nio.ByteOrder;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
@@ -181,5 +188,72 @@ class PackCliTest {
     assertThat(unusable.out()).isEqualTo(first.out());
     assertThat(unusable.err()).startsWith("nibble: No pack is kept: ").hasLineCount(1);
     assertThat(unusable.status()).isZero();
+  }
+
+  /** Loaded from GGUF or mapped, weights are in memory once: the two differ by less than a part of the file. */
+  @Test
+  void loadingLeavesNoSecondCopyInMemory() throws Exception {
+    Path model = large(folder.resolve("large.gguf"));
+    Path pack = folder.resolve("large.nib");
+    assertThat(nibble("pack", model.toString(), pack.toString()).status()).isZero();
+    long loaded = peak(model);
+    long mapped = peak(pack);
+    assertThat(loaded).isGreaterThan(Files.size(model)).isLessThan(mapped + Files.size(model) / 2);
+  }
+
+  private long peak(Path model) throws IOException, InterruptedException {
+    Outcome outcome = nibble("bench", "--prompt", "4", "--gen", "2", "--json", "--model", model.toString());
+    assertThat(outcome.err()).isEmpty();
+    return new ObjectMapper().readTree(outcome.out()).path("peak_rss_bytes").asLong();
+  }
+
+  /** 130 MB of weights, all alike, with the embedded model's vocabulary. */
+  private static Path large(Path path) throws IOException {
+    int width = 1024;
+    int hidden = 8192;
+    int layers = 8;
+    GgufMetadata home = GgufFile.open(EMBEDDED).metadata();
+    GgufWriter writer = new GgufWriter();
+    home.keys().forEach(key -> writer.metadata(key, home.find(key).orElseThrow()));
+    writer.metadata("llama.block_count", GgufValue.uint32(layers)).metadata("llama.embedding_length", GgufValue.uint32(width))
+        .metadata("llama.feed_forward_length", GgufValue.uint32(hidden)).metadata("llama.attention.head_count", GgufValue.uint32(16))
+        .metadata("llama.attention.head_count_kv", GgufValue.uint32(16)).metadata("llama.rope.dimension_count", GgufValue.uint32(width / 16));
+    matrix(writer, "token_embd", home.strings("tokenizer.ggml.tokens").orElseThrow().size(), width);
+    for (int i = 0; i < layers; i++) {
+      String block = "blk." + i + ".";
+      for (String name : List.of("attn_q", "attn_k", "attn_v", "attn_output")) {
+        matrix(writer, block + name, width, width);
+      }
+      matrix(writer, block + "ffn_gate", hidden, width);
+      matrix(writer, block + "ffn_up", hidden, width);
+      matrix(writer, block + "ffn_down", width, hidden);
+      norm(writer, block + "attn_norm", width);
+      norm(writer, block + "ffn_norm", width);
+    }
+    norm(writer, "output_norm", width);
+    writer.write(path);
+    return path;
+  }
+
+  private static void matrix(GgufWriter writer, String name, int rows, int columns) {
+    byte[] row = new byte[(int) NumericFormat.Q4_0.bytes(columns)];
+    for (int at = 0; at < row.length; at++) {
+      row[at] = (byte) (at % 18 == 0 ? 0 : at % 18 == 1 ? 0x20 : 0x79); // scale 2^-7, weights 1 and -1 of it
+    }
+    writer.tensor(name + ".weight", new long[] {columns, rows}, NumericFormat.Q4_0, channel -> {
+      for (int r = 0; r < rows; r++) {
+        channel.write(ByteBuffer.wrap(row));
+      }
+    });
+  }
+
+  private static void norm(GgufWriter writer, String name, int length) {
+    writer.tensor(name + ".weight", new long[] {length}, NumericFormat.F32, channel -> {
+      ByteBuffer ones = ByteBuffer.allocate(4 * length).order(ByteOrder.LITTLE_ENDIAN);
+      for (int i = 0; i < length; i++) {
+        ones.putFloat(1);
+      }
+      channel.write(ones.flip());
+    });
   }
 }
