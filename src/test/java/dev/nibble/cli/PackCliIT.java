@@ -9,4 +9,9 @@ final class PackCliIT extends PackCliTest {
   List<String> program() {
     return List.of(Path.of(System.getProperty("native.image.path")).toString());
   }
+
+  @Override
+  List<String> programOfLittleHeap() {
+    return program();
+  }
 }

@@ -20,7 +20,9 @@ import java.nio.file.StandardOpenOption;
 import java.util.Arrays;
 import java.util.Collection;
 import java.util.Collections;
+import java.util.HashMap;
 import java.util.LinkedHashMap;
+import java.util.List;
 import java.util.Map;
 import java.util.Optional;
 
@@ -41,6 +43,8 @@ public final class GgufFile implements ModelFile {
   private final long headerBytes; // before the tensor table: magic, version, counts, metadata
   /** What tensors are loaded through; absent for a file held in memory. Pages of the mapping that are read would count as the process' memory. */
   private final Optional<FileChannel> channel;
+  /** Of matrices that are not packed yet, by tensor; null before the first. */
+  private Map<String, MemorySegment> memory;
 
   GgufFile(String name, int version, int alignment, MemorySegment bytes, GgufMetadata metadata, Map<String, GgufTensor> tensors, long headerBytes,
       Optional<FileChannel> channel) {
@@ -156,7 +160,34 @@ public final class GgufFile implements ModelFile {
 
   @Override
   public TiledMatrix matrix(GgufTensor tensor, NumericFormat format, int rows, int columns, WorkerPool pool) throws IOException {
-    return TilePacker.pack(format, source(tensor), rows, columns, Arena.global(), pool);
+    if (memory == null) {
+      memory = allocate(pool);
+    }
+    MemorySegment target = memory.remove(tensor.name());
+    if (target == null) {
+      return TilePacker.pack(format, source(tensor), rows, columns, Arena.global(), pool);
+    }
+    TilePacker.pack(format, source(tensor), rows, columns, 0, TiledMatrix.tiles(rows), target, pool);
+    return TiledMatrix.of(format, rows, columns, target);
+  }
+
+  /** Memory for the tiles of all matrices. It comes filled with zeros, and one thread alone would do that for a good part of the whole loading time. */
+  private Map<String, MemorySegment> allocate(WorkerPool pool) {
+    List<GgufTensor> matrices = tensors().stream().filter(tensor -> tensor.shape().size() == 2 && tensor.format().isPresent()
+        && tensor.columns() <= Integer.MAX_VALUE && tensor.rows() <= Integer.MAX_VALUE - TiledMatrix.TILE_ROWS).toList(); // others are no matrices to compute with
+    MemorySegment[] segments = new MemorySegment[matrices.size()];
+    pool.run(segments.length, 1, (worker, from, to) -> {
+      for (int i = from; i < to; i++) {
+        GgufTensor tensor = matrices.get(i);
+        long tile = TiledMatrix.tileBytes(tensor.format().orElseThrow(), (int) tensor.columns());
+        segments[i] = Arena.global().allocate(tile * TiledMatrix.tiles((int) tensor.rows()), 64);
+      }
+    });
+    Map<String, MemorySegment> named = new HashMap<>();
+    for (int i = 0; i < segments.length; i++) {
+      named.put(matrices.get(i).name(), segments[i]);
+    }
+    return named;
   }
 
   @Override
