@@ -15,7 +15,7 @@ final class FloatTileWriter extends TileWriter {
   }
 
   @Override
-  void write(byte[] rows, long first) {
+  void write(byte[] rows, int count, long first) {
     ByteBuffer in = ByteBuffer.wrap(rows).order(ByteOrder.LITTLE_ENDIAN);
     for (int row = 0; row < TiledMatrix.TILE_ROWS; row++) {
       for (int column = 0; column < columns; column++) {

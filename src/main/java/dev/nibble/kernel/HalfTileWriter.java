@@ -17,7 +17,7 @@ final class HalfTileWriter extends TileWriter {
   }
 
   @Override
-  void write(byte[] rows, long first) {
+  void write(byte[] rows, int count, long first) {
     ByteBuffer in = ByteBuffer.wrap(rows).order(ByteOrder.LITTLE_ENDIAN);
     for (int pair = 0; pair < PAIRS; pair++) {
       int low = 2 * pair * columns;

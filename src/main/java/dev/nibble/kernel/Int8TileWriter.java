@@ -2,6 +2,7 @@ package dev.nibble.kernel;
 
 import java.nio.ByteBuffer;
 import java.nio.ByteOrder;
+import java.util.Arrays;
 
 /** Tiles of {@link Int8Matrix}, made of Q8_0 or Q6_K blocks eight weights at a time. */
 final class Int8TileWriter extends TileWriter {
@@ -27,10 +28,13 @@ final class Int8TileWriter extends TileWriter {
   }
 
   @Override
-  void write(byte[] rows, long first) {
+  void write(byte[] rows, int count, long first) {
     ByteBuffer in = ByteBuffer.wrap(rows).order(ByteOrder.LITTLE_ENDIAN);
     int rowBytes = rows.length / ROWS;
-    for (int row = 0; row < ROWS; row++) {
+    // Zeros are no zero weights in Q6_K, which stores a weight plus 32.
+    Arrays.fill(weights, count * columns / 8, weights.length, 0);
+    Arrays.fill(scales, count * blocks * groups, scales.length, 0);
+    for (int row = 0; row < count; row++) {
       if (format == NumericFormat.Q6_K) {
         unpackSixBits(in, row * rowBytes, row, first + row);
       } else {

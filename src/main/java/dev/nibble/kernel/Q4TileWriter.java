@@ -19,7 +19,7 @@ final class Q4TileWriter extends TileWriter {
   }
 
   @Override
-  void write(byte[] rows, long first) {
+  void write(byte[] rows, int count, long first) {
     ByteBuffer in = ByteBuffer.wrap(rows).order(ByteOrder.LITTLE_ENDIAN);
     int blockBytes = NumericFormat.Q4_0.blockBytes();
     int rowBytes = blocks * blockBytes;

@@ -82,7 +82,7 @@ public final class TilePacker {
             throw new UncheckedIOException(e);
           }
           Arrays.fill(bytes, count * rowBytes, bytes.length, (byte) 0);
-          writer.write(bytes, row);
+          writer.write(bytes, count, row);
           MemorySegment.copy(writer.tile, 0, target, LITTLE_INTS, t * tileBytes, writer.tile.length);
         }
       });

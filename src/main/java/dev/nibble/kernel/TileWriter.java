@@ -22,8 +22,9 @@ abstract sealed class TileWriter permits Q4TileWriter, Int8TileWriter, HalfTileW
    * Makes {@link #tile} of 16 rows.
    *
    * @param rows the rows' bytes one after the other, zeros where the matrix has no more rows
+   * @param count rows there are, 1 to 16
    * @param first number of the first row, for messages
    * @throws IllegalArgumentException for a weight or scale that is not finite
    */
-  abstract void write(byte[] rows, long first);
+  abstract void write(byte[] rows, int count, long first);
 }
