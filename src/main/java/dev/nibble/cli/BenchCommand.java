@@ -85,7 +85,8 @@ final class BenchCommand implements Callable<Integer> {
     ObjectNode out = JsonNodeFactory.instance.objectNode();
     out.put("model", opened.info().name()).put("load_seconds", load).put("prompt_tokens", prompt).put("generated_tokens", generated);
     out.put("prefill_tokens_per_second", prompt / seconds[0]).put("decode_tokens_per_second", generated / seconds[1]);
-    out.put("time_to_first_token_seconds", seconds[0]).put("rss_bytes", rss()).put("threads", opened.loaded().threads());
+    out.put("time_to_first_token_seconds", seconds[0]).put("rss_bytes", memory("VmRSS")).put("threads", opened.loaded().threads());
+    out.put("peak_rss_bytes", memory("VmHWM"));
     out.put("kv_cache", opened.loaded().model().pages().shape().format().toString());
     out.put("kv_bytes_per_token", opened.loaded().model().pages().shape().bytesPerToken());
     out.put("vector_bits", opened.loaded().kernels().mode().vectorBits());
@@ -126,13 +127,13 @@ final class BenchCommand implements Callable<Integer> {
     return (System.nanoTime() - since) / 1e9;
   }
 
-  /** Resident memory of this process; 0 where the system does not tell. */
-  private static long rss() throws IOException {
+  /** Resident memory of this process, now (VmRSS) or at its most (VmHWM); 0 where the system does not tell. */
+  private static long memory(String which) throws IOException {
     Path status = Path.of("/proc/self/status");
     if (!Files.isReadable(status)) {
       return 0;
     }
-    return Files.readAllLines(status).stream().filter(line -> line.startsWith("VmRSS:")).findFirst()
+    return Files.readAllLines(status).stream().filter(line -> line.startsWith(which + ":")).findFirst()
         .map(line -> 1024 * Long.parseLong(line.replaceAll("\\D", ""))).orElse(0L);
   }
 }

@@ -1,8 +1,9 @@
 package dev.nibble.cli;
 
 import com.fasterxml.jackson.databind.ObjectMapper;
-import dev.nibble.format.gguf.GgufFile;
+import dev.nibble.format.ModelFile;
 import dev.nibble.format.gguf.InspectReport;
+import dev.nibble.format.pack.PackFile;
 import java.io.IOException;
 import java.nio.file.Path;
 import java.util.concurrent.Callable;
@@ -10,19 +11,34 @@ import picocli.CommandLine.Command;
 import picocli.CommandLine.Option;
 import picocli.CommandLine.Parameters;
 
-/** Tells what a GGUF file holds. */
-@Command(name = "inspect", description = "Tells what a GGUF file holds.", mixinStandardHelpOptions = true)
+/** Tells what a model file holds. */
+@Command(name = "inspect", description = "Tells what a model file holds.", mixinStandardHelpOptions = true)
 final class InspectCommand implements Callable<Integer> {
-  @Parameters(paramLabel = "FILE", description = "GGUF file.")
+  @Parameters(paramLabel = "FILE", description = "GGUF or packed file.")
   private Path file;
 
   @Option(names = "--json", description = "One line of JSON.")
   private boolean json;
 
+  @Option(names = "--verify", description = "Instead: reads all of a packed file, and compares every section with its checksum.")
+  private boolean verify;
+
   @Override
   public Integer call() throws IOException {
-    InspectReport report = new InspectReport(GgufFile.open(file));
+    ModelFile model = PackFile.openAny(file);
+    if (verify) {
+      return verify(model);
+    }
+    InspectReport report = new InspectReport(model);
     System.out.println(json ? new ObjectMapper().writeValueAsString(report.toJson()) : report.toText().stripTrailing());
+    return 0;
+  }
+
+  private static int verify(ModelFile model) throws IOException {
+    if (!(model instanceof PackFile pack)) {
+      throw new IllegalArgumentException(model.name() + " is no packed file: only those have checksums to verify");
+    }
+    System.out.println(pack.name() + ": all of its " + pack.verify() + " sections are as they were packed");
     return 0;
   }
 }

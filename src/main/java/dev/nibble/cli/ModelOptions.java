@@ -1,6 +1,7 @@
 package dev.nibble.cli;
 
 import dev.nibble.engine.ModelOpener;
+import dev.nibble.format.pack.PackCache;
 import dev.nibble.model.kvcache.KvCacheOptions;
 import java.io.IOException;
 import java.nio.file.Path;
@@ -15,7 +16,7 @@ final class ModelOptions {
   /** More threads than any gateway has; a typing error beyond it must not start thousands. */
   private static final int MOST_THREADS = 1024;
 
-  @Option(names = "--model", paramLabel = "FILE", description = "GGUF file; without, the embedded model nibble-home.")
+  @Option(names = "--model", paramLabel = "FILE", description = "GGUF or packed file; without, the embedded model nibble-home.")
   private Path model;
 
   @Option(names = "--threads", paramLabel = "N", description = "Threads that compute; default one a physical core.")
@@ -33,8 +34,15 @@ final class ModelOptions {
   @Option(names = "--kv-rotate", description = "Rotate keys before quantising them, which makes 4 bits better.")
   private boolean rotate;
 
+  @Option(names = "--pack-cache", paramLabel = "DIR", description = "Folder that keeps the packed form of GGUF files, made on first use; default none.")
+  private Path packCache;
+
   Optional<Path> model() {
     return Optional.ofNullable(model);
+  }
+
+  Optional<Path> packCache() {
+    return Optional.ofNullable(packCache);
   }
 
   /** Empty where the option was not given. */
@@ -86,12 +94,26 @@ final class ModelOptions {
   /** Opens the model, with a progress line if that takes long, and says on standard error what it must do without. */
   ModelOpener.Opened open() throws IOException {
     ProgressLine progress = new ProgressLine("loading");
-    ModelOpener.Opened opened = ModelOpener.open(model(), Optional.empty(), threads(), cache(), progress::show);
+    ModelOpener.Opened opened = ModelOpener.open(model(), Optional.empty(), threads(), cache(), packCache().map(ModelOptions::packs), progress::show);
     progress.clear();
     String reason = opened.loaded().kernels().reason();
     if (!reason.isEmpty()) {
       System.err.println("nibble: matrix products run without vectors, many times slower: " + reason);
     }
     return opened;
+  }
+
+  private static PackCache packs(Path folder) {
+    return new PackCache(folder, new PackCache.Log() {
+      @Override
+      public void note(String sentence) {
+        System.err.println("nibble: " + sentence);
+      }
+
+      @Override
+      public void warn(String sentence) {
+        System.err.println("nibble: " + sentence);
+      }
+    });
   }
 }

@@ -40,6 +40,7 @@ final class ServeCommand implements Callable<Integer> {
       }
       System.setProperty("nibble.model", file.toString());
     }
+    model.packCache().ifPresent(folder -> System.setProperty("nibble.pack-cache", folder.toString()));
     model.threads().ifPresent(threads -> System.setProperty("nibble.threads", Integer.toString(threads)));
     model.cacheSettings().forEach(System::setProperty);
     setPort("--http-port", "quarkus.http.port", httpPort);

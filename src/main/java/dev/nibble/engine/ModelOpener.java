@@ -1,9 +1,14 @@
 package dev.nibble.engine;
 
+import dev.nibble.format.ModelFile;
 import dev.nibble.format.gguf.GgufFile;
 import dev.nibble.format.gguf.GgufKeyException;
 import dev.nibble.format.gguf.InspectReport;
+import dev.nibble.format.pack.PackCache;
+import dev.nibble.format.pack.PackFile;
+import dev.nibble.format.pack.PackWriter;
 import dev.nibble.kernel.Processors;
+import dev.nibble.kernel.WorkerPool;
 import dev.nibble.model.InvalidModelException;
 import dev.nibble.model.LlamaLoader;
 import dev.nibble.model.kvcache.KvCacheOptions;
@@ -21,7 +26,7 @@ import java.util.Locale;
 import java.util.Optional;
 import java.util.OptionalInt;
 
-/** Opens a model and its tokenizer, from a GGUF file or from the executable itself. */
+/** Opens a model and its tokenizer, from a GGUF file, a packed one, or from the executable itself. */
 public final class ModelOpener {
   /** Name of the model that is part of the executable. */
   public static final String EMBEDDED = "nibble-home";
@@ -52,16 +57,30 @@ public final class ModelOpener {
   /**
    * Opens a model.
    *
-   * @param path a GGUF file; empty for the embedded model
+   * @param path a GGUF or packed file; empty for the embedded model
    * @param name for requests; empty for the file's name without its ending
    * @param threads that compute; empty for one a physical core
    * @throws IOException if the file is missing, damaged, or holds a model of another kind: the message says which
    */
   public static Opened open(Optional<Path> path, Optional<String> name, OptionalInt threads, KvCacheOptions cache, LlamaLoader.Progress progress)
       throws IOException {
-    try {
-      GgufFile file = path.isPresent() ? GgufFile.open(path.get()) : embedded();
-      int count = threads.orElseGet(Processors::physicalCores);
+    return open(path, name, threads, cache, Optional.empty(), progress);
+  }
+
+  /**
+   * Opens a model.
+   *
+   * @param path a GGUF or packed file; empty for the embedded model
+   * @param name for requests; empty for the file's name without its ending
+   * @param threads that compute; empty for one a physical core
+   * @param packs where GGUF files' packs are kept; empty to load the file itself
+   * @throws IOException if the file is missing, damaged, or holds a model of another kind: the message says which
+   */
+  public static Opened open(Optional<Path> path, Optional<String> name, OptionalInt threads, KvCacheOptions cache, Optional<PackCache> packs,
+      LlamaLoader.Progress progress) throws IOException {
+    int count = threads.orElseGet(Processors::physicalCores);
+    try (ModelFile file = path.isEmpty() ? embedded()
+        : packs.isPresent() ? packs.get().open(path.get(), count, ModelOpener::check, progress::packed) : PackFile.openAny(path.get())) {
       Tokenizer tokenizer = new VocabularyTokenizer(GgufVocabulary.read(file.metadata()));
       LlamaLoader.Loaded loaded = LlamaLoader.load(file, count, cache, progress);
       InspectReport report = new InspectReport(file);
@@ -74,9 +93,34 @@ public final class ModelOpener {
     }
   }
 
+  /**
+   * Packs a model.
+   *
+   * @param source a GGUF file
+   * @param target the packed file; one that is there is replaced
+   * @param threads that pack; empty for one a processor
+   * @return the packed file's size
+   * @throws IOException if the source can't be read or run, or the target can't be written
+   */
+  public static long pack(Path source, Path target, OptionalInt threads, PackWriter.Progress progress) throws IOException {
+    try (WorkerPool pool = new WorkerPool(threads.orElse(Runtime.getRuntime().availableProcessors()))) {
+      return PackWriter.write(source, target, true, pool, ModelOpener::check, progress);
+    }
+  }
+
+  /** Checks that a model and its tokenizer can be used, without reading its matrices. */
+  private static void check(ModelFile file) throws IOException {
+    try {
+      new VocabularyTokenizer(GgufVocabulary.read(file.metadata()));
+      LlamaLoader.check(file);
+    } catch (GgufKeyException e) {
+      throw new InvalidModelException("the model can't be run: " + e.getMessage());
+    }
+  }
+
   private static String nameOf(Path path) {
     String file = path.getFileName().toString();
-    return file.endsWith(".gguf") ? file.substring(0, file.length() - 5) : file;
+    return file.endsWith(".gguf") || file.endsWith(".nib") ? file.substring(0, file.lastIndexOf('.')) : file;
   }
 
   private static GgufFile embedded() throws IOException {

@@ -1,9 +1,7 @@
 package dev.nibble.kernel;
 
-import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
-import java.util.Arrays;
 
 /** F32 weights: a tile holds, for each input in order, 16 floats, rows in order. */
 public final class FloatMatrix implements TiledMatrix {
@@ -11,35 +9,10 @@ public final class FloatMatrix implements TiledMatrix {
   private final int columns;
   private final MemorySegment data;
 
-  private FloatMatrix(int rows, int columns, MemorySegment data) {
+  FloatMatrix(int rows, int columns, MemorySegment data) {
     this.rows = rows;
     this.columns = columns;
     this.data = data;
-  }
-
-  /** Arranges rows of floats as tiles. @throws IllegalArgumentException for a weight that is not finite */
-  static FloatMatrix pack(MemorySegment source, int rows, int columns, Arena arena, WorkerPool pool) {
-    int tiles = TiledMatrix.padded(rows) / TILE_ROWS;
-    MemorySegment target = arena.allocate((long) tiles * columns * 64, 64);
-    pool.run(tiles, 1, (worker, from, to) -> {
-      float[] row = new float[columns];
-      float[] tile = new float[columns * TILE_ROWS];
-      for (int t = from; t < to; t++) {
-        Arrays.fill(tile, 0);
-        for (int r = 0; r < TILE_ROWS && t * TILE_ROWS + r < rows; r++) {
-          long rowNumber = (long) t * TILE_ROWS + r;
-          MemorySegment.copy(source, ValueLayout.JAVA_FLOAT_UNALIGNED, 4 * rowNumber * columns, row, 0, columns);
-          for (int i = 0; i < columns; i++) {
-            if (!Float.isFinite(row[i])) {
-              throw new IllegalArgumentException("the weight of row " + rowNumber + ", column " + i + " is not finite");
-            }
-            tile[TILE_ROWS * i + r] = row[i];
-          }
-        }
-        MemorySegment.copy(MemorySegment.ofArray(tile), 0, target, 4L * t * tile.length, 4L * tile.length);
-      }
-    });
-    return new FloatMatrix(rows, columns, target);
   }
 
   @Override
@@ -58,8 +31,8 @@ public final class FloatMatrix implements TiledMatrix {
   }
 
   @Override
-  public long bytes() {
-    return data.byteSize();
+  public MemorySegment segment() {
+    return data;
   }
 
   @Override

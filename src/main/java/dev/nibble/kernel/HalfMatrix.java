@@ -1,9 +1,7 @@
 package dev.nibble.kernel;
 
-import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
-import java.util.Arrays;
 
 /**
  * F16 and BF16 weights: a tile holds, for each input in order, 16 shorts. Short 2i is row i, short 2i + 1 is row 8 + i, so that shorts become floats
@@ -15,37 +13,11 @@ public final class HalfMatrix implements TiledMatrix {
   private final int columns;
   private final MemorySegment data;
 
-  private HalfMatrix(NumericFormat format, int rows, int columns, MemorySegment data) {
+  HalfMatrix(NumericFormat format, int rows, int columns, MemorySegment data) {
     this.format = format;
     this.rows = rows;
     this.columns = columns;
     this.data = data;
-  }
-
-  /** Arranges rows of 16-bit floats as tiles. @throws IllegalArgumentException for a weight that is not finite */
-  static HalfMatrix pack(NumericFormat format, MemorySegment source, int rows, int columns, Arena arena, WorkerPool pool) {
-    int exponent = format == NumericFormat.F16 ? 0x7c00 : 0x7f80;
-    int tiles = TiledMatrix.padded(rows) / TILE_ROWS;
-    MemorySegment target = arena.allocate((long) tiles * columns * 32, 64);
-    pool.run(tiles, 1, (worker, from, to) -> {
-      short[] row = new short[columns];
-      short[] tile = new short[columns * TILE_ROWS];
-      for (int t = from; t < to; t++) {
-        Arrays.fill(tile, (short) 0);
-        for (int r = 0; r < TILE_ROWS && t * TILE_ROWS + r < rows; r++) {
-          long rowNumber = (long) t * TILE_ROWS + r;
-          MemorySegment.copy(source, ValueLayout.JAVA_SHORT_UNALIGNED, 2 * rowNumber * columns, row, 0, columns);
-          for (int i = 0; i < columns; i++) {
-            if ((row[i] & exponent) == exponent) {
-              throw new IllegalArgumentException("the weight of row " + rowNumber + ", column " + i + " is not finite");
-            }
-            tile[TILE_ROWS * i + lane(r)] = row[i];
-          }
-        }
-        TiledMatrix.store(tile, target, 2L * t * tile.length);
-      }
-    });
-    return new HalfMatrix(format, rows, columns, target);
   }
 
   /** The short that a row has among the 16 of an input. */
@@ -69,8 +41,8 @@ public final class HalfMatrix implements TiledMatrix {
   }
 
   @Override
-  public long bytes() {
-    return data.byteSize();
+  public MemorySegment segment() {
+    return data;
   }
 
   @Override

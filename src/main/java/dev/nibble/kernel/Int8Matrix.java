@@ -1,9 +1,7 @@
 package dev.nibble.kernel;
 
-import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
-import java.util.Arrays;
 
 /**
  * INT8 weights (Q8_0, and Q6_K, whose 6-bit weights are kept in bytes). A tile block is 16 rows × 32 inputs: the rows' FP16 scales, for Q6_K 16 signed bytes
@@ -33,7 +31,7 @@ public final class Int8Matrix implements TiledMatrix {
   private final MemorySegment data;
   private byte[] rowTile; // of row(), from its first call on
 
-  private Int8Matrix(NumericFormat format, int rows, int columns, MemorySegment data) {
+  Int8Matrix(NumericFormat format, int rows, int columns, MemorySegment data) {
     this.format = format;
     this.rows = rows;
     this.columns = columns;
@@ -42,74 +40,8 @@ public final class Int8Matrix implements TiledMatrix {
     this.data = data;
   }
 
-  private static int blockBytes(boolean sixBits) {
+  static int blockBytes(boolean sixBits) {
     return sixBits ? SIX_BIT_BLOCK_BYTES : EIGHT_BIT_BLOCK_BYTES;
-  }
-
-  /** Arranges rows of Q8_0 or Q6_K blocks as tiles. @throws IllegalArgumentException for a scale that is not finite */
-  static Int8Matrix pack(NumericFormat format, MemorySegment source, int rows, int columns, Arena arena, WorkerPool pool) {
-    boolean sixBits = format == NumericFormat.Q6_K;
-    int blocks = columns / Activations.BLOCK;
-    int tiles = TiledMatrix.padded(rows) / TILE_ROWS;
-    int tileBytes = blocks * blockBytes(sixBits);
-    MemorySegment target = arena.allocate((long) tiles * tileBytes, 64);
-    int rowBytes = Math.toIntExact(format.bytes(columns));
-    pool.run(tiles, 1, (worker, from, to) -> {
-      byte[] row = new byte[rowBytes];
-      byte[] tile = new byte[tileBytes];
-      for (int t = from; t < to; t++) {
-        Arrays.fill(tile, (byte) 0);
-        for (int r = 0; r < TILE_ROWS && t * TILE_ROWS + r < rows; r++) {
-          long rowNumber = (long) t * TILE_ROWS + r;
-          MemorySegment.copy(source, ValueLayout.JAVA_BYTE, rowNumber * rowBytes, row, 0, rowBytes);
-          if (sixBits) {
-            packSixBits(row, columns, tile, r, rowNumber);
-          } else {
-            packEightBits(row, blocks, tile, r, rowNumber);
-          }
-        }
-        MemorySegment.copy(tile, 0, target, ValueLayout.JAVA_BYTE, (long) t * tileBytes, tileBytes);
-      }
-    });
-    return new Int8Matrix(format, rows, columns, target);
-  }
-
-  private static void packEightBits(byte[] row, int blocks, byte[] tile, int r, long rowNumber) {
-    for (int b = 0; b < blocks; b++) {
-      int from = b * 34;
-      int to = b * EIGHT_BIT_BLOCK_BYTES;
-      scale(row, from, tile, to + 2 * r, rowNumber, b);
-      for (int i = 0; i < Activations.BLOCK; i++) {
-        tile[to + SCALE_BYTES + byteOf(r, i)] = row[from + 2 + i];
-      }
-    }
-  }
-
-  /** Q6_K: 128 bytes of low nibbles, 64 of high bit pairs, 16 signed sub-scales, one binary16 scale; halves of 128 weights are interleaved by 32. */
-  private static void packSixBits(byte[] row, int columns, byte[] tile, int r, long rowNumber) {
-    for (int b = 0; b < columns / 256; b++) {
-      int from = b * 210;
-      for (int part = 0; part < 8; part++) {
-        int to = (8 * b + part) * SIX_BIT_BLOCK_BYTES;
-        scale(row, from + 208, tile, to + 2 * r, rowNumber, b);
-        tile[to + SCALE_BYTES + r] = row[from + 192 + 2 * part];
-        tile[to + SCALE_BYTES + TILE_ROWS + r] = row[from + 193 + 2 * part];
-        int quarter = part % 4;
-        int lows = from + 64 * (part / 4) + 32 * (quarter % 2);
-        int highs = from + 128 + 32 * (part / 4);
-        for (int i = 0; i < Activations.BLOCK; i++) {
-          int low = row[lows + i] >>> 4 * (quarter / 2) & 15;
-          int high = row[highs + i] >>> 2 * quarter & 3;
-          tile[to + SIX_BIT_SCALE_BYTES + byteOf(r, i)] = (byte) (low | high << 4);
-        }
-      }
-    }
-  }
-
-  private static void scale(byte[] row, int from, byte[] tile, int to, long rowNumber, int block) {
-    Half.finite((short) (row[from] & 0xff | row[from + 1] << 8), rowNumber, block);
-    tile[to] = row[from];
-    tile[to + 1] = row[from + 1];
   }
 
   /** Which byte after the scales holds an input of a row. */
@@ -133,8 +65,8 @@ public final class Int8Matrix implements TiledMatrix {
   }
 
   @Override
-  public long bytes() {
-    return data.byteSize();
+  public MemorySegment segment() {
+    return data;
   }
 
   @Override

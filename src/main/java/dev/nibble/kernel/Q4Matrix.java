@@ -1,6 +1,5 @@
 package dev.nibble.kernel;
 
-import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
 
@@ -30,57 +29,11 @@ public final class Q4Matrix implements TiledMatrix {
   private final MemorySegment data;
   private short[] rowTile; // of row(), from its first call on
 
-  private Q4Matrix(int rows, int columns, MemorySegment data) {
+  Q4Matrix(int rows, int columns, MemorySegment data) {
     this.rows = rows;
     this.columns = columns;
     this.blocks = columns / Activations.BLOCK;
     this.data = data;
-  }
-
-  /**
-   * Arranges rows of Q4_0 blocks as tiles.
-   *
-   * @param source rows × columns / 32 blocks of 18 bytes
-   * @throws IllegalArgumentException for a scale that is not finite
-   */
-  static Q4Matrix pack(MemorySegment source, int rows, int columns, Arena arena, WorkerPool pool) {
-    int blocks = columns / Activations.BLOCK;
-    int tiles = TiledMatrix.padded(rows) / TILE_ROWS;
-    MemorySegment target = arena.allocate((long) tiles * blocks * BLOCK_BYTES, 64);
-    Q4Matrix matrix = new Q4Matrix(rows, columns, target);
-    int rowBytes = blocks * NumericFormat.Q4_0.blockBytes();
-    pool.run(tiles, 1, (worker, from, to) -> {
-      byte[] row = new byte[rowBytes];
-      short[] tile = new short[blocks * BLOCK_SHORTS];
-      for (int t = from; t < to; t++) {
-        java.util.Arrays.fill(tile, (short) 0);
-        for (int r = 0; r < TILE_ROWS && t * TILE_ROWS + r < rows; r++) {
-          MemorySegment.copy(source, ValueLayout.JAVA_BYTE, ((long) t * TILE_ROWS + r) * rowBytes, row, 0, rowBytes);
-          packRow(row, blocks, tile, r, (long) t * TILE_ROWS + r);
-        }
-        TiledMatrix.store(tile, target, (long) t * blocks * BLOCK_BYTES);
-      }
-    });
-    return matrix;
-  }
-
-  private static void packRow(byte[] row, int blocks, short[] tile, int r, long rowNumber) {
-    for (int b = 0; b < blocks; b++) {
-      int from = b * 18;
-      int to = b * BLOCK_SHORTS;
-      tile[to + r] = Half.finite((short) (row[from] & 0xff | row[from + 1] << 8), rowNumber, b);
-      for (int j = 0; j < 4; j++) {
-        int i = from + 2 + 4 * j;
-        int four = row[i] & 0xff | (row[i + 1] & 0xff) << 8 | (row[i + 2] & 0xff) << 16 | row[i + 3] << 24;
-        // Byte i holds input i in its low half and input 16 + i in its high half.
-        tile[to + shortOf(r, 4 * j)] = gather(four);
-        tile[to + shortOf(r, 16 + 4 * j)] = gather(four >>> 4);
-      }
-    }
-  }
-
-  private static short gather(int four) {
-    return (short) (four & 0xf | four >>> 4 & 0xf0 | four >>> 8 & 0xf00 | four >>> 12 & 0xf000);
   }
 
   /** Which short of a block holds an input's nibble of a row, at bit {@code 4 × (input % 4)}. */
@@ -104,8 +57,8 @@ public final class Q4Matrix implements TiledMatrix {
   }
 
   @Override
-  public long bytes() {
-    return data.byteSize();
+  public MemorySegment segment() {
+    return data;
   }
 
   @Override

@@ -20,8 +20,13 @@ public sealed interface TiledMatrix permits Q4Matrix, Int8Matrix, FloatMatrix, H
   /** Format of the weights in the file they came from. */
   NumericFormat format();
 
+  /** The tiles, as {@link #of} takes them. */
+  MemorySegment segment();
+
   /** Native memory taken. */
-  long bytes();
+  default long bytes() {
+    return segment().byteSize();
+  }
 
   /** Whether products read the int8 form of their inputs. */
   boolean integer();
@@ -42,7 +47,44 @@ public sealed interface TiledMatrix permits Q4Matrix, Int8Matrix, FloatMatrix, H
 
   /** Tiles. */
   default int tiles() {
-    return (rows() + TILE_ROWS - 1) / TILE_ROWS;
+    return tiles(rows());
+  }
+
+  /** Tiles that so many rows make. */
+  static int tiles(int rows) {
+    return (rows + TILE_ROWS - 1) / TILE_ROWS;
+  }
+
+  /**
+   * A matrix of tiles that are in memory already, as {@link TilePacker} made them.
+   *
+   * @param format of the rows they were made of
+   * @param segment native or mapped memory: the tiles, and nothing else
+   * @throws IllegalArgumentException for memory of another size, on the heap, or rows that are not whole blocks
+   */
+  static TiledMatrix of(NumericFormat format, int rows, int columns, MemorySegment segment) {
+    long expected = Math.multiplyExact(tileBytes(format, columns), (long) tiles(rows));
+    if (rows < 1 || segment.byteSize() != expected || !segment.isNative()) {
+      throw new IllegalArgumentException("tiles of " + rows + " × " + columns + " " + format + " weights take " + expected + " bytes of native memory, not "
+          + segment.byteSize() + (segment.isNative() ? "" : " on the heap"));
+    }
+    return switch (format) {
+      case F32 -> new FloatMatrix(rows, columns, segment);
+      case F16, BF16 -> new HalfMatrix(format, rows, columns, segment);
+      case Q4_0 -> new Q4Matrix(rows, columns, segment);
+      case Q8_0, Q6_K -> new Int8Matrix(format, rows, columns, segment);
+    };
+  }
+
+  /** Bytes of a tile. @throws IllegalArgumentException if rows are not whole blocks */
+  static long tileBytes(NumericFormat format, int columns) {
+    format.bytes(columns);
+    return switch (format) {
+      case F32 -> 4L * TILE_ROWS * columns;
+      case F16, BF16 -> 2L * TILE_ROWS * columns;
+      case Q4_0 -> (long) columns / Activations.BLOCK * Q4Matrix.BLOCK_BYTES;
+      case Q8_0, Q6_K -> (long) columns / Activations.BLOCK * Int8Matrix.blockBytes(format == NumericFormat.Q6_K);
+    };
   }
 
   /** Rows rounded up to whole tiles. */
@@ -58,10 +100,5 @@ public sealed interface TiledMatrix permits Q4Matrix, Int8Matrix, FloatMatrix, H
     if (stride < matrix.tiles() * TILE_ROWS || (long) tokens * stride > out.length || from < 0 || to > matrix.tiles()) {
       throw new IllegalArgumentException("output of " + out.length + " is too small for " + tokens + " × " + stride);
     }
-  }
-
-  /** Copies a finished tile to native memory. */
-  static void store(short[] tile, MemorySegment target, long offset) {
-    MemorySegment.copy(MemorySegment.ofArray(tile), 0, target, offset, 2L * tile.length);
   }
 }

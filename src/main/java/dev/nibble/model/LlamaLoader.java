@@ -1,17 +1,15 @@
 package dev.nibble.model;
 
-import dev.nibble.format.gguf.GgufFile;
+import dev.nibble.format.ModelFile;
 import dev.nibble.format.gguf.GgufMetadata;
 import dev.nibble.format.gguf.GgufTensor;
 import dev.nibble.kernel.KernelMode;
 import dev.nibble.kernel.NumericFormat;
 import dev.nibble.kernel.Products;
-import dev.nibble.kernel.TilePacker;
 import dev.nibble.kernel.TiledMatrix;
 import dev.nibble.kernel.WorkerPool;
 import dev.nibble.model.kvcache.KvCacheOptions;
-import java.lang.foreign.Arena;
-import java.nio.ByteOrder;
+import java.io.IOException;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.EnumSet;
@@ -22,7 +20,7 @@ import java.util.Set;
 import java.util.TreeMap;
 import java.util.stream.Collectors;
 
-/** Makes a Llama or Qwen2 of a GGUF file: checks its metadata and shapes, and packs its matrices into tiles. */
+/** Makes a Llama or Qwen2 of a model file: checks its metadata and shapes, and has its matrices arranged in tiles where the file does not hold them so. */
 public final class LlamaLoader {
   /** {@code general.architecture} of the models that run, and how their queries and keys are arranged. */
   private static final Map<String, LlamaConfig.RopePairs> ARCHITECTURES =
@@ -46,17 +44,17 @@ public final class LlamaLoader {
    */
   public record Loaded(LlamaModel model, KernelMode.Choice kernels, int threads, Set<NumericFormat> formats) {}
 
-  private final GgufFile file;
+  private final ModelFile file;
   private final GgufMetadata metadata;
   private final String architecture;
-  private final WorkerPool pool;
+  private final WorkerPool pool; // null where the model is only checked
   private final Progress progress;
   private final Set<String> used = new HashSet<>();
   private final Set<NumericFormat> formats = EnumSet.noneOf(NumericFormat.class);
   private final long total;
   private long done;
 
-  private LlamaLoader(GgufFile file, String architecture, WorkerPool pool, Progress progress) {
+  private LlamaLoader(ModelFile file, String architecture, WorkerPool pool, Progress progress) {
     this.file = file;
     this.metadata = file.metadata();
     this.architecture = architecture;
@@ -70,8 +68,9 @@ public final class LlamaLoader {
    *
    * @param threads that compute; they live as long as the process
    * @throws InvalidModelException if the file's model is of another kind, or its parts do not go together
+   * @throws IOException if the file can't be read
    */
-  public static Loaded load(GgufFile file, int threads, KvCacheOptions cache, Progress progress) throws InvalidModelException {
+  public static Loaded load(ModelFile file, int threads, KvCacheOptions cache, Progress progress) throws IOException {
     KernelMode.Choice choice = KernelMode.detect();
     LlamaLoader loader = new LlamaLoader(file, file.metadata().requireString("general.architecture"), new WorkerPool(threads), progress);
     try {
@@ -82,10 +81,21 @@ public final class LlamaLoader {
       long parameters = file.tensors().stream().mapToLong(GgufTensor::elements).sum();
       LlamaWeights weights = loader.weights(config);
       return new Loaded(new LlamaModel(config, weights, new Products(loader.pool, choice.mode()), cache.resolve(parameters)), choice, threads, loader.formats);
-    } catch (RuntimeException | InvalidModelException e) {
+    } catch (RuntimeException | IOException e) {
       loader.pool.close();
       throw e;
     }
+  }
+
+  /**
+   * Checks that a model can be run, as far as that goes without reading its matrices.
+   *
+   * @throws InvalidModelException if not
+   * @throws IOException if the file can't be read
+   */
+  public static void check(ModelFile file) throws IOException {
+    LlamaLoader loader = new LlamaLoader(file, file.metadata().requireString("general.architecture"), null, (done, total) -> {});
+    loader.weights(loader.config());
   }
 
   private InvalidModelException invalid(String what) {
@@ -138,7 +148,7 @@ public final class LlamaLoader {
     return metadata.requireInteger(key(name), 1, MOST);
   }
 
-  private LlamaWeights weights(LlamaConfig config) throws InvalidModelException {
+  private LlamaWeights weights(LlamaConfig config) throws IOException {
     int width = config.width();
     TiledMatrix embedding = matrix("token_embd", config.vocabulary(), width);
     List<LlamaWeights.Layer> layers = new ArrayList<>();
@@ -174,14 +184,17 @@ public final class LlamaLoader {
     return tensor;
   }
 
-  private TiledMatrix matrix(String name, int rows, int columns) throws InvalidModelException {
+  private TiledMatrix matrix(String name, int rows, int columns) throws IOException {
     GgufTensor tensor = require(name, List.of((long) columns, (long) rows));
     NumericFormat format = tensor.format().orElseThrow(() -> invalid("tensor " + tensor.name() + " is " + tensor.type() + "; supported: "
         + Arrays.stream(NumericFormat.values()).map(Enum::name).collect(Collectors.joining(", "))));
     formats.add(format);
+    if (pool == null) {
+      return null;
+    }
     TiledMatrix matrix;
     try {
-      matrix = TilePacker.pack(format, tensor.data(), rows, columns, Arena.global(), pool);
+      matrix = file.matrix(tensor, format, rows, columns, pool);
     } catch (IllegalArgumentException e) {
       throw invalid("tensor " + tensor.name() + ": " + e.getMessage());
     }
@@ -190,17 +203,16 @@ public final class LlamaLoader {
   }
 
   /** Empty where the model has none. */
-  private float[] bias(String name, int length) throws InvalidModelException {
+  private float[] bias(String name, int length) throws IOException {
     return file.find(name + BIAS).isPresent() ? vector(name + BIAS, length) : new float[0];
   }
 
-  private float[] vector(String name, int length) throws InvalidModelException {
+  private float[] vector(String name, int length) throws IOException {
     GgufTensor tensor = require(name, List.of((long) length));
     if (tensor.format().orElse(null) != NumericFormat.F32) {
       throw invalid("tensor " + tensor.name() + " is " + tensor.type() + "; vectors must be F32");
     }
-    float[] values = new float[length];
-    tensor.data().asByteBuffer().order(ByteOrder.LITTLE_ENDIAN).asFloatBuffer().get(values);
+    float[] values = file.vector(tensor);
     for (float value : values) {
       if (!Float.isFinite(value)) {
         throw invalid("tensor " + tensor.name() + " has a weight that is not finite");

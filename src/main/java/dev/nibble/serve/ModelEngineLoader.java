@@ -4,12 +4,14 @@ import dev.nibble.engine.Engine;
 import dev.nibble.engine.EngineOptions;
 import dev.nibble.engine.ModelOpener;
 import dev.nibble.engine.SequentialEngine;
+import dev.nibble.format.pack.PackCache;
 import dev.nibble.model.kvcache.KvCacheOptions;
 import dev.nibble.serve.metrics.EngineMetrics;
 import jakarta.inject.Inject;
 import jakarta.inject.Singleton;
 import java.io.IOException;
 import java.nio.file.Path;
+import java.util.Optional;
 import org.eclipse.microprofile.config.Config;
 import org.jboss.logging.Logger;
 
@@ -34,7 +36,7 @@ final class ModelEngineLoader implements EngineLoader {
     KvCacheOptions cache = KvCacheOptions.of(config.kv().keys(), config.kv().values(), config.kv().residual(), config.kv().rotate());
     long start = System.nanoTime();
     long[] next = {start + PROGRESS_NANOS};
-    ModelOpener.Opened opened = ModelOpener.open(config.model().map(Path::of), config.modelName(), config.threads(), cache, (bytes, total) -> {
+    ModelOpener.Opened opened = ModelOpener.open(config.model().map(Path::of), config.modelName(), config.threads(), cache, packs(config), (bytes, total) -> {
       if (System.nanoTime() >= next[0]) {
         next[0] += PROGRESS_NANOS;
         LOG.infof("Loading: %d of %d MB.", bytes / 1_000_000, total / 1_000_000);
@@ -48,5 +50,19 @@ final class ModelEngineLoader implements EngineLoader {
     Engine engine = new SequentialEngine(opened.info(), opened.loaded().model(), opened.tokenizer(), options, metrics.observe(opened.info()));
     metrics.publish(engine, opened.kernels(), opened.vectorBits(), opened.loaded().threads());
     return engine;
+  }
+
+  private static Optional<PackCache> packs(ServeConfig config) {
+    return config.packCache().map(folder -> new PackCache(Path.of(folder), new PackCache.Log() {
+      @Override
+      public void note(String sentence) {
+        LOG.info(sentence);
+      }
+
+      @Override
+      public void warn(String sentence) {
+        LOG.warn(sentence);
+      }
+    }));
   }
 }

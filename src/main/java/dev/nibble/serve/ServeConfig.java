@@ -12,6 +12,9 @@ public interface ServeConfig {
   /** Path of the model to serve: a GGUF file or a packed one. Unset: the model that is part of the executable. */
   Optional<String> model();
 
+  /** Folder in which the packed form of the model is kept: made when it is first served, mapped from then on. Unset: the model's own file is loaded. */
+  Optional<String> packCache();
+
   /** Name that requests use for the model. Unset: the name the file gives itself. */
   Optional<String> modelName();
 

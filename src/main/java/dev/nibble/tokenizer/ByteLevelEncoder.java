@@ -2,7 +2,6 @@ package dev.nibble.tokenizer;
 
 import java.nio.charset.StandardCharsets;
 import java.text.Normalizer;
-import java.util.HashMap;
 import java.util.Map;
 import java.util.function.IntConsumer;
 
@@ -15,15 +14,15 @@ final class ByteLevelEncoder implements TextEncoder {
   private final Vocabulary.ByteLevel algorithm;
   private final Map<String, Integer> ids;
   private final int[] byteIds = new int[256];
-  private final Map<Long, Long> pairs;
+  private final MergeTable pairs;
 
   ByteLevelEncoder(Vocabulary vocabulary, Vocabulary.ByteLevel algorithm, Map<String, Integer> ids) throws InvalidVocabularyException {
     this.algorithm = algorithm;
     this.ids = ids;
     for (int i = 0; i < 256; i++) {
-      byteIds[i] = id(String.valueOf(ALPHABET[i]), "for byte " + i);
+      byteIds[i] = id(String.valueOf(ALPHABET[i]), "for byte", i);
     }
-    pairs = HashMap.newHashMap(vocabulary.merges().size());
+    pairs = new MergeTable(vocabulary.merges().size());
     int rank = 0;
     for (String merge : vocabulary.merges()) {
       int space = merge.indexOf(' ', 1);
@@ -32,22 +31,17 @@ final class ByteLevelEncoder implements TextEncoder {
       }
       String left = merge.substring(0, space);
       String right = merge.substring(space + 1);
-      pairs.putIfAbsent(key(id(left, "of merge " + rank), id(right, "of merge " + rank)),
-          (long) rank << 32 | id(left + right, "of merge " + rank));
+      pairs.putIfAbsent(id(left, "of merge", rank), id(right, "of merge", rank), (long) rank << 32 | id(left.concat(right), "of merge", rank));
       rank++;
     }
   }
 
-  private int id(String token, String where) throws InvalidVocabularyException {
+  private int id(String token, String where, int number) throws InvalidVocabularyException {
     Integer id = ids.get(token);
     if (id == null) {
-      throw new InvalidVocabularyException("token \"" + token + "\" " + where + " is not in the vocabulary");
+      throw new InvalidVocabularyException("token \"" + token + "\" " + where + " " + number + " is not in the vocabulary");
     }
     return id;
-  }
-
-  private static long key(int left, int right) {
-    return (long) left << 32 | right;
   }
 
   private static char[] alphabet() {
@@ -84,7 +78,7 @@ final class ByteLevelEncoder implements TextEncoder {
         out.accept(whole);
         continue;
       }
-      int[] next = Merger.merge(symbols, (left, right, from, to) -> pairs.getOrDefault(key(left, right), -1L));
+      int[] next = Merger.merge(symbols, (left, right, from, to) -> pairs.get(left, right));
       for (int i = 0; i < symbols.length; i = next[i]) {
         out.accept(symbols[i]);
       }

@@ -2,7 +2,6 @@ package dev.nibble.tokenizer;
 
 import java.nio.charset.StandardCharsets;
 import java.util.Arrays;
-import java.util.Comparator;
 import java.util.HashMap;
 import java.util.Map;
 import java.util.function.IntConsumer;
@@ -13,7 +12,7 @@ final class SentencePieceEncoder implements TextEncoder {
   private static final char SPACE = '\u2581';
 
   private final boolean spacePrefix;
-  private final Map<String, Integer> pieces = new HashMap<>(); // no control, unknown or byte tokens: text must not make them
+  private final Map<String, Integer> pieces; // no control, unknown or byte tokens: text must not make them
   private final int[] ranks; // by id: equal scores, equal ranks
   private final int[] byteIds = new int[256];
 
@@ -24,6 +23,7 @@ final class SentencePieceEncoder implements TextEncoder {
       throw new InvalidVocabularyException(vocabulary.scores().length + " scores for " + size + " tokens");
     }
     float[] scores = vocabulary.scores();
+    pieces = HashMap.newHashMap(size);
     int unknown = vocabulary.types().indexOf(TokenType.UNKNOWN);
     Arrays.fill(byteIds, unknown);
     for (int id = 0; id < size; id++) {
@@ -40,9 +40,17 @@ final class SentencePieceEncoder implements TextEncoder {
       throw new InvalidVocabularyException("the vocabulary has neither a token for every byte nor an unknown token");
     }
     ranks = new int[size];
-    int[] order = IntStream.range(0, size).boxed().sorted(Comparator.comparing((Integer id) -> scores[id]).reversed()).mapToInt(id -> id).toArray();
+    long[] order = new long[size]; // highest score first, as longs: boxes and comparators would take most of a start-up
+    for (int id = 0; id < size; id++) {
+      int bits = Float.floatToIntBits(scores[id]);
+      int ascending = bits ^ bits >> 31 & Integer.MAX_VALUE; // ordered as Float.compare orders
+      order[id] = (long) ~ascending << 32 | id;
+    }
+    Arrays.sort(order);
     for (int i = 1; i < size; i++) {
-      ranks[order[i]] = ranks[order[i - 1]] + (scores[order[i]] == scores[order[i - 1]] ? 0 : 1);
+      int id = (int) order[i];
+      int before = (int) order[i - 1];
+      ranks[id] = ranks[before] + (scores[id] == scores[before] ? 0 : 1);
     }
   }
 

@@ -15,7 +15,6 @@ import java.util.stream.IntStream;
 public final class VocabularyTokenizer implements Tokenizer {
   private final Vocabulary vocabulary;
   private final TextEncoder encoder;
-  private final byte[][] bytes; // by id; null for control tokens
   private final Map<Integer, List<Integer>> whole = new HashMap<>(); // first character to ids of special and added tokens, longest first
   private final Optional<ChatTemplate> template;
 
@@ -23,12 +22,8 @@ public final class VocabularyTokenizer implements Tokenizer {
   public VocabularyTokenizer(Vocabulary vocabulary) throws InvalidVocabularyException {
     this.vocabulary = vocabulary;
     List<String> tokens = vocabulary.tokens();
-    Map<String, Integer> ids = HashMap.newHashMap(tokens.size());
-    for (int id = 0; id < tokens.size(); id++) {
-      ids.putIfAbsent(tokens.get(id), id);
-    }
     encoder = switch (vocabulary.algorithm()) {
-      case Vocabulary.ByteLevel algorithm -> new ByteLevelEncoder(vocabulary, algorithm, ids);
+      case Vocabulary.ByteLevel algorithm -> new ByteLevelEncoder(vocabulary, algorithm, ids(tokens));
       case Vocabulary.SentencePiece algorithm -> new SentencePieceEncoder(vocabulary, algorithm);
     };
     for (OptionalInt special : List.of(vocabulary.beginning(), vocabulary.end())) {
@@ -36,22 +31,26 @@ public final class VocabularyTokenizer implements Tokenizer {
         throw new InvalidVocabularyException("special token " + special.getAsInt() + " is not among the " + tokens.size() + " tokens");
       }
     }
-    bytes = new byte[tokens.size()][];
-    for (int id = 0; id < bytes.length; id++) {
+    // What tokens stand for is worked out when it is asked for: a start-up has no time for all of them.
+    for (int id = 0; id < tokens.size(); id++) {
       String token = tokens.get(id);
-      bytes[id] = switch (vocabulary.types().get(id)) {
-        case NORMAL, UNUSED -> encoder.decode(token);
-        case USER_DEFINED -> token.getBytes(StandardCharsets.UTF_8);
-        case UNKNOWN -> " \u2047 ".getBytes(StandardCharsets.UTF_8); // as SentencePiece writes it
-        case BYTE -> new byte[] {(byte) SentencePieceEncoder.byteOf(token)};
-        case CONTROL -> null;
-      };
+      if (vocabulary.types().get(id) == TokenType.BYTE) {
+        SentencePieceEncoder.byteOf(token);
+      }
       if (!token.isEmpty() && (isControl(id) || vocabulary.types().get(id) == TokenType.USER_DEFINED)) {
         whole.computeIfAbsent((int) token.charAt(0), first -> new ArrayList<>()).add(id);
       }
     }
     whole.values().forEach(list -> list.sort((a, b) -> tokens.get(b).length() - tokens.get(a).length()));
     template = vocabulary.chatTemplate().map(ChatTemplate::new);
+  }
+
+  private static Map<String, Integer> ids(List<String> tokens) {
+    Map<String, Integer> ids = HashMap.newHashMap(tokens.size());
+    for (int id = 0; id < tokens.size(); id++) {
+      ids.putIfAbsent(tokens.get(id), id);
+    }
+    return ids;
   }
 
   /** What it was made from. */
@@ -119,13 +118,17 @@ public final class VocabularyTokenizer implements Tokenizer {
 
   @Override
   public byte[] bytes(int id, boolean renderSpecial) {
-    if (id < 0 || id >= bytes.length) {
-      throw new IllegalArgumentException("token id " + id + " is not in the vocabulary of " + bytes.length);
+    if (id < 0 || id >= vocabularySize()) {
+      throw new IllegalArgumentException("token id " + id + " is not in the vocabulary of " + vocabularySize());
     }
-    if (bytes[id] != null) {
-      return bytes[id].clone();
-    }
-    return renderSpecial ? vocabulary.tokens().get(id).getBytes(StandardCharsets.UTF_8) : new byte[0];
+    String token = vocabulary.tokens().get(id);
+    return switch (vocabulary.types().get(id)) {
+      case NORMAL, UNUSED -> encoder.decode(token);
+      case USER_DEFINED -> token.getBytes(StandardCharsets.UTF_8);
+      case UNKNOWN -> " \u2047 ".getBytes(StandardCharsets.UTF_8); // as SentencePiece writes it
+      case BYTE -> new byte[] {(byte) Integer.parseInt(token, "<0x".length(), token.length() - 1, 16)}; // checked before
+      case CONTROL -> renderSpecial ? token.getBytes(StandardCharsets.UTF_8) : new byte[0];
+    };
   }
 
   @Override
@@ -148,7 +151,7 @@ public final class VocabularyTokenizer implements Tokenizer {
 
   @Override
   public int vocabularySize() {
-    return bytes.length;
+    return vocabulary.tokens().size();
   }
 
   @Override

@@ -88,13 +88,13 @@ class CliTest {
   void helpNamesTheCommands() throws Exception {
     Outcome outcome = nibble("--help");
     assertThat(outcome.status()).isZero();
-    assertThat(outcome.out()).contains("serve", "run", "inspect", "quantize", "bench");
-    assertThat(nibble("serve", "--help").out()).contains("--model", "--http-port", "--grpc-port", "--threads");
+    assertThat(outcome.out()).contains("serve", "run", "inspect", "quantize", "pack", "bench");
+    assertThat(nibble("serve", "--help").out()).contains("--model", "--http-port", "--grpc-port", "--threads", "--pack-cache");
   }
 
   @Test
   void mistakesGetOneLine() throws Exception {
-    refuses("needs a command: serve, run, inspect, quantize, bench");
+    refuses("needs a command: serve, run, inspect, quantize, pack, bench");
     refuses("no-such-command", "no-such-command");
     refuses("--no-such-option", "run", "--no-such-option");
     refuses("a prompt is needed", "run");

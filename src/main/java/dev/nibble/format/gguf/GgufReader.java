@@ -3,6 +3,7 @@ package dev.nibble.format.gguf;
 import java.lang.foreign.MemorySegment;
 import java.nio.ByteBuffer;
 import java.nio.ByteOrder;
+import java.nio.channels.FileChannel;
 import java.nio.charset.CharacterCodingException;
 import java.nio.charset.StandardCharsets;
 import java.util.ArrayList;
@@ -10,6 +11,7 @@ import java.util.HashMap;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.Optional;
 
 /**
  * Reads a header from its first byte on. Nothing is allocated, or skipped, before the bytes that it needs are known to be there. A
@@ -28,10 +30,12 @@ final class GgufReader {
   private final MemorySegment segment;
   private final String file;
   private final ByteBuffer in;
+  private final Optional<FileChannel> channel;
 
-  GgufReader(MemorySegment segment, String file) {
+  GgufReader(MemorySegment segment, String file, Optional<FileChannel> channel) {
     this.segment = segment;
     this.file = file;
+    this.channel = channel;
     in = segment.asSlice(0, Math.min(segment.byteSize(), Integer.MAX_VALUE)).asByteBuffer().order(ByteOrder.LITTLE_ENDIAN);
   }
 
@@ -66,7 +70,8 @@ final class GgufReader {
         alignment = alignment(value, at);
       }
     }
-    return new GgufFile(file, version, alignment, segment.byteSize(), new GgufMetadata(file, values), tensors(tensorCount, alignment));
+    int headerBytes = in.position();
+    return new GgufFile(file, version, alignment, segment, new GgufMetadata(file, values), tensors(tensorCount, alignment), headerBytes, channel);
   }
 
   private int alignment(GgufValue value, int at) throws InvalidGgufException {

@@ -3,6 +3,7 @@ package dev.nibble.format.gguf;
 import com.fasterxml.jackson.databind.node.ArrayNode;
 import com.fasterxml.jackson.databind.node.JsonNodeFactory;
 import com.fasterxml.jackson.databind.node.ObjectNode;
+import dev.nibble.format.ModelFile;
 import dev.nibble.kernel.NumericFormat;
 import java.util.List;
 import java.util.Locale;
@@ -10,14 +11,14 @@ import java.util.Map;
 import java.util.TreeMap;
 import java.util.stream.Collectors;
 
-/** What a GGUF file holds, for people and for programs. */
+/** What a model file holds, for people and for programs. */
 public final class InspectReport {
   private static final int LONGEST_VALUE = 60; // characters of a metadata value shown to people
 
-  private final GgufFile file;
+  private final ModelFile file;
   private final Map<GgufTensorType, long[]> mix = new TreeMap<>(); // type to tensors, elements, bytes
 
-  public InspectReport(GgufFile file) {
+  public InspectReport(ModelFile file) {
     this.file = file;
     for (GgufTensor tensor : file.tensors()) {
       long[] sums = mix.computeIfAbsent(tensor.type(), type -> new long[3]);
@@ -53,7 +54,8 @@ public final class InspectReport {
   /** Several lines. */
   public String toText() {
     StringBuilder text = new StringBuilder();
-    line(text, "file", file.name() + " (GGUF v" + file.version() + ", " + file.size() + " bytes, alignment " + file.alignment() + ")");
+    line(text, "file", file.name() + " (" + file.kind() + ")");
+    file.facts().forEach((name, value) -> line(text, name.replace('_', ' '), value));
     line(text, "name", file.metadata().string("general.name").map(InspectReport::printable).orElse("-"));
     line(text, "architecture", printable(architecture()));
     line(text, "parameters", String.format(Locale.ROOT, "%,d", parameters()));
@@ -111,13 +113,17 @@ public final class InspectReport {
     return out.toString();
   }
 
-  /** One object: file, version, alignment, bytes, name, architecture, parameters, bits_per_weight, context_length, vocabulary_size, quantization, metadata, tensors. */
+  /** One object: file, version and alignment of a GGUF file, kind, bytes, name, architecture, parameters, bits_per_weight, context_length, vocabulary_size, quantization, metadata, tensors. */
   public ObjectNode toJson() {
     JsonNodeFactory json = JsonNodeFactory.instance;
     ObjectNode root = json.objectNode();
     root.put("file", file.name());
-    root.put("version", file.version());
-    root.put("alignment", file.alignment());
+    if (file instanceof GgufFile gguf) {
+      root.put("version", gguf.version());
+      root.put("alignment", gguf.alignment());
+    }
+    root.put("kind", file.kind());
+    file.facts().forEach(root::put);
     root.put("bytes", file.size());
     file.metadata().string("general.name").ifPresent(name -> root.put("name", name));
     root.put("architecture", architecture());

@@ -1,0 +1,58 @@
+package dev.nibble.format;
+
+import dev.nibble.format.gguf.GgufMetadata;
+import dev.nibble.format.gguf.GgufTensor;
+import dev.nibble.kernel.NumericFormat;
+import dev.nibble.kernel.TiledMatrix;
+import dev.nibble.kernel.WorkerPool;
+import java.io.IOException;
+import java.util.Collection;
+import java.util.Map;
+import java.util.Optional;
+
+/** A file of metadata and named tensors, checked as far as that goes without reading all of it. */
+public interface ModelFile extends AutoCloseable {
+  /** The path it was opened by, for messages. */
+  String name();
+
+  /** Kind of file and what there is to say of the whole of it, for people; such as "GGUF v3, 1000 bytes, alignment 32". */
+  String kind();
+
+  /** What else a file of this kind tells of itself, by names in snake case; in the order it is to be shown. */
+  default Map<String, String> facts() {
+    return Map.of();
+  }
+
+  /** Bytes of the whole file. */
+  long size();
+
+  GgufMetadata metadata();
+
+  /** All tensors, in the file's order. */
+  Collection<GgufTensor> tensors();
+
+  Optional<GgufTensor> find(String tensor);
+
+  /**
+   * A tensor's weights as kernels read them; their memory stays for as long as the process lives.
+   *
+   * @param tensor of this file, [columns, rows]
+   * @param format its format
+   * @param pool workers that share what is to do
+   * @throws IOException if it can't be read
+   * @throws IllegalArgumentException for a weight or scale that is not finite, as far as weights are looked at
+   */
+  TiledMatrix matrix(GgufTensor tensor, NumericFormat format, int rows, int columns, WorkerPool pool) throws IOException;
+
+  /**
+   * A tensor's weights.
+   *
+   * @param tensor of this file, F32
+   * @throws IOException if it can't be read
+   */
+  float[] vector(GgufTensor tensor) throws IOException;
+
+  /** Lets go of what only loading needs; matrices and metadata stay usable. */
+  @Override
+  void close() throws IOException;
+}

@@ -1,0 +1,208 @@
+package dev.nibble.format.pack;
+
+import dev.nibble.format.ModelFile;
+import dev.nibble.format.gguf.GgufFile;
+import dev.nibble.format.gguf.GgufMetadata;
+import dev.nibble.format.gguf.GgufTensor;
+import dev.nibble.format.gguf.InvalidGgufException;
+import dev.nibble.kernel.NumericFormat;
+import dev.nibble.kernel.TiledMatrix;
+import dev.nibble.kernel.WorkerPool;
+import java.io.IOException;
+import java.lang.foreign.Arena;
+import java.lang.foreign.MemorySegment;
+import java.nio.ByteBuffer;
+import java.nio.ByteOrder;
+import java.nio.channels.FileChannel;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.nio.file.StandardOpenOption;
+import java.util.ArrayList;
+import java.util.Arrays;
+import java.util.Collection;
+import java.util.Collections;
+import java.util.LinkedHashMap;
+import java.util.List;
+import java.util.Map;
+import java.util.Optional;
+import java.util.zip.CRC32C;
+
+/**
+ * A packed model: tiles as kernels read them, mapped into memory. Opening reads the header and the metadata; weights are read from the page cache
+ * when they are first computed with, and shared with every other process that maps the file.
+ */
+public final class PackFile implements ModelFile {
+  private static final int VERIFY_BYTES = 1 << 20;
+
+  private final Path path;
+  private final PackHeader header;
+  private final GgufMetadata metadata;
+  private final Map<String, GgufTensor> tensors;
+
+  private PackFile(Path path, PackHeader header, GgufMetadata metadata, Map<String, GgufTensor> tensors) {
+    this.path = path;
+    this.header = header;
+    this.metadata = metadata;
+    this.tensors = Collections.unmodifiableMap(tensors);
+  }
+
+  /** Whether a file's first bytes say that it is a packed model. @throws IOException if it can't be read */
+  public static boolean recognises(Path path) throws IOException {
+    if (!Files.isRegularFile(path)) {
+      return false;
+    }
+    try (FileChannel channel = FileChannel.open(path, StandardOpenOption.READ)) {
+      return PackHeader.isMagic(read(channel, 8));
+    }
+  }
+
+  /** Opens a model file of either kind, by its first bytes. @throws IOException if it is missing, damaged, or no model */
+  public static ModelFile openAny(Path path) throws IOException {
+    return recognises(path) ? open(path) : GgufFile.open(path);
+  }
+
+  /**
+   * Maps a file for as long as the process lives. Its structure is checked (header checksum, bounds, overlaps, sizes against shapes), the
+   * sections' checksums are not: see {@link #verify}.
+   *
+   * @throws InvalidPackException if it is damaged, or of another version
+   * @throws IOException if it can't be read
+   */
+  public static PackFile open(Path path) throws IOException {
+    String name = path.toString();
+    try (FileChannel channel = FileChannel.open(path, StandardOpenOption.READ)) {
+      long size = channel.size();
+      int length = PackHeader.length(read(channel, PackHeader.FIXED_BYTES), size, name);
+      byte[] bytes = read(channel, length);
+      if (bytes.length < length) {
+        throw new InvalidPackException("the file became shorter while it was read", name);
+      }
+      PackHeader header = PackHeader.read(bytes, size, name);
+      MemorySegment mapping = channel.map(FileChannel.MapMode.READ_ONLY, 0, size, Arena.global());
+      Map<String, GgufTensor> tensors = new LinkedHashMap<>();
+      GgufMetadata metadata = null;
+      for (PackHeader.Section section : header.sections()) {
+        MemorySegment data = mapping.asSlice(section.offset(), section.bytes());
+        switch (section.kind()) {
+          case METADATA -> metadata = metadata(data, name);
+          case VECTOR, MATRIX -> tensors.put(section.name(), PackHeader.tensor(section, data));
+        }
+      }
+      return new PackFile(path, header, metadata, tensors);
+    }
+  }
+
+  private static GgufMetadata metadata(MemorySegment data, String name) throws InvalidPackException {
+    try {
+      return GgufFile.of(data, name).metadata();
+    } catch (InvalidGgufException e) {
+      throw new InvalidPackException("section metadata is damaged: " + e.getMessage(), name);
+    }
+  }
+
+  /** As many of the first bytes as there are. */
+  private static byte[] read(FileChannel channel, int length) throws IOException {
+    ByteBuffer bytes = ByteBuffer.allocate(length);
+    while (bytes.hasRemaining() && channel.read(bytes, bytes.position()) >= 0) {
+      // until all is there
+    }
+    return Arrays.copyOf(bytes.array(), bytes.position());
+  }
+
+  /**
+   * Reads all of the file, and compares every section with its checksum.
+   *
+   * @return sections compared
+   * @throws InvalidPackException that names the damaged sections
+   * @throws IOException if it can't be read
+   */
+  public int verify() throws IOException {
+    List<String> damaged = new ArrayList<>();
+    byte[] bytes = new byte[VERIFY_BYTES];
+    // Through a channel: what is read through the mapping would count as memory of this process.
+    try (FileChannel channel = FileChannel.open(path, StandardOpenOption.READ)) {
+      for (PackHeader.Section section : header.sections()) {
+        CRC32C checksum = new CRC32C();
+        long at = section.offset();
+        long end = at + section.bytes();
+        while (at < end) {
+          int count = channel.read(ByteBuffer.wrap(bytes, 0, (int) Math.min(bytes.length, end - at)), at);
+          if (count < 0) {
+            throw new InvalidPackException("the file became shorter while it was read", name());
+          }
+          checksum.update(bytes, 0, count);
+          at += count;
+        }
+        if ((int) checksum.getValue() != section.checksum()) {
+          damaged.add(section.name());
+        }
+      }
+    }
+    if (!damaged.isEmpty()) {
+      throw new InvalidPackException("damaged section" + (damaged.size() == 1 ? " " : "s ") + String.join(", ", damaged)
+          + ": the checksum is wrong; pack the model again", name());
+    }
+    return header.sections().size();
+  }
+
+  /** Whether it was made of a file of this size and time of last change. */
+  public boolean isOf(long bytes, long modifiedNanos) {
+    return header.source().bytes() == bytes && header.source().modifiedNanos() == modifiedNanos;
+  }
+
+  @Override
+  public String name() {
+    return path.toString();
+  }
+
+  @Override
+  public String kind() {
+    return "packed v" + PackHeader.VERSION + ", " + size() + " bytes";
+  }
+
+  @Override
+  public Map<String, String> facts() {
+    Map<String, String> facts = new LinkedHashMap<>();
+    facts.put("tile_layout", Integer.toString(header.layout()));
+    facts.put("source_bytes", Long.toString(header.source().bytes()));
+    facts.put("source_sha256", header.source().sha256().orElse("not computed"));
+    return facts;
+  }
+
+  @Override
+  public long size() {
+    return header.fileBytes();
+  }
+
+  @Override
+  public GgufMetadata metadata() {
+    return metadata;
+  }
+
+  @Override
+  public Collection<GgufTensor> tensors() {
+    return tensors.values();
+  }
+
+  @Override
+  public Optional<GgufTensor> find(String tensor) {
+    return Optional.ofNullable(tensors.get(tensor));
+  }
+
+  /** The mapped tiles themselves: nothing is read, so nothing is known of the weights' values. */
+  @Override
+  public TiledMatrix matrix(GgufTensor tensor, NumericFormat format, int rows, int columns, WorkerPool pool) {
+    return TiledMatrix.of(format, rows, columns, tensor.data());
+  }
+
+  @Override
+  public float[] vector(GgufTensor tensor) {
+    float[] values = new float[Math.toIntExact(tensor.bytes() / Float.BYTES)];
+    tensor.data().asByteBuffer().order(ByteOrder.LITTLE_ENDIAN).asFloatBuffer().get(values);
+    return values;
+  }
+
+  /** Does nothing: only the mapping is left, and that stays. */
+  @Override
+  public void close() {}
+}
