@@ -91,6 +91,21 @@ public final class LlamaModel implements LanguageModel {
     return config.context();
   }
 
+  /** Bytes of weights, keys and values that computing one token alone must read, after {@code tokens} others. */
+  public long bytesPerToken(int tokens) {
+    return weights.bytesPerToken() + config.layers() * keyValueBytes(tokens);
+  }
+
+  /** Bytes of one layer's keys and values of {@code tokens} tokens: full pages in the cache's format, the open one in floats. */
+  private long keyValueBytes(int tokens) {
+    long values = 2L * config.keyValueWidth();
+    int open = tokens % KvCache.PAGE_TOKENS;
+    return switch (cacheFormat) {
+      case F32 -> Float.BYTES * values * tokens;
+      case INT8 -> Float.BYTES * values * open + values * (tokens - open);
+    };
+  }
+
   @Override
   public Sequence newSequence(int capacity) {
     if (capacity < 1 || capacity > config.context()) {
