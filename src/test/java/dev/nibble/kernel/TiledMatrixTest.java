@@ -43,12 +43,14 @@ final class TiledMatrixTest {
     new Products(one, KernelMode.SCALAR).multiply(x, 9, matrix, scalar, stride);
     for (int tokens : TOKENS) {
       for (WorkerPool pool : new WorkerPool[] {one, three}) {
-        float[] vector = new float[9 * stride];
-        new Products(pool, KernelMode.VECTOR_256).multiply(x, tokens, matrix, vector, stride);
-        for (int i = 0; i < tokens * stride; i++) {
-          assertThat(Float.floatToRawIntBits(vector[i]))
-              .as("%s %d × %d, %d tokens, output %d", matrix.format(), matrix.rows(), matrix.columns(), tokens, i)
-              .isEqualTo(Float.floatToRawIntBits(scalar[i]));
+        for (KernelMode mode : TestModes.all()) {
+          float[] vector = new float[9 * stride];
+          new Products(pool, mode).multiply(x, tokens, matrix, vector, stride);
+          for (int i = 0; i < tokens * stride; i++) {
+            assertThat(Float.floatToRawIntBits(vector[i]))
+                .as("%s %d × %d, %d tokens, %s, output %d", matrix.format(), matrix.rows(), matrix.columns(), tokens, mode, i)
+                .isEqualTo(Float.floatToRawIntBits(scalar[i]));
+          }
         }
       }
     }
@@ -78,7 +80,7 @@ final class TiledMatrixTest {
       Packed packed = pack(format, 40, 512, arena, pool);
       Activations x = activations(2, 512);
       float[] out = new float[2 * 48];
-      new Products(pool, KernelMode.VECTOR_256).multiply(x, 2, packed.matrix, out, 48);
+      new Products(pool, TestModes.best()).multiply(x, 2, packed.matrix, out, 48);
       for (int token = 0; token < 2; token++) {
         for (int r = 0; r < 40; r++) {
           double sum = 0;
@@ -115,7 +117,7 @@ final class TiledMatrixTest {
             float[] scalar = new float[32];
             float[] vector = new float[32];
             new Products(pool, KernelMode.SCALAR).multiply(x, 2, matrix, scalar, 16);
-            new Products(pool, KernelMode.VECTOR_256).multiply(x, 2, matrix, vector, 16);
+            new Products(pool, TestModes.best()).multiply(x, 2, matrix, vector, 16);
             assertThat(vector).as("%s filled with %x times %s", format, fill, sign).isEqualTo(scalar);
           }
         }

@@ -9,6 +9,7 @@ import dev.nibble.SharedFixtures;
 import dev.nibble.kernel.KernelMode;
 import dev.nibble.kernel.NumericFormat;
 import dev.nibble.kernel.Products;
+import dev.nibble.kernel.TestModes;
 import dev.nibble.kernel.TilePacker;
 import dev.nibble.kernel.TiledMatrix;
 import dev.nibble.kernel.WorkerPool;
@@ -37,7 +38,7 @@ final class LlamaModelTest {
     JsonNode reference = new ObjectMapper().readTree(SharedFixtures.require("models/stories260K/reference.json").toFile());
     ModelSource source = Llama2cModel.open(SharedFixtures.require("models/stories260K/stories260K.bin"));
     try (WorkerPool pool = new WorkerPool(2)) {
-      check(load(source, NumericFormat.F32, new Products(pool, KernelMode.VECTOR_256), KvCacheFormat.F32), reference, "logits_after_prompt", 1e-3f);
+      check(load(source, NumericFormat.F32, new Products(pool, TestModes.best()), KvCacheFormat.F32), reference, "logits_after_prompt", 1e-3f);
     }
   }
 
@@ -46,7 +47,7 @@ final class LlamaModelTest {
     JsonNode reference = new ObjectMapper().readTree(SharedFixtures.require("models/home/reference.json").toFile());
     ModelSource source = HuggingFaceLlama.open(SharedFixtures.require("models/home"));
     try (WorkerPool pool = new WorkerPool(2)) {
-      LlamaModel model = load(source, NumericFormat.F32, new Products(pool, KernelMode.VECTOR_256), KvCacheFormat.F32);
+      LlamaModel model = load(source, NumericFormat.F32, new Products(pool, TestModes.best()), KvCacheFormat.F32);
       assertThat(reference.path("cases").size()).isPositive();
       for (JsonNode reached : reference.path("cases")) {
         int[] prompt = ids(reached.path("ids"));
@@ -104,7 +105,7 @@ final class LlamaModelTest {
     for (KvCacheFormat cache : KvCacheFormat.values()) {
       float[] expected = null;
       for (int threads = 1; threads <= 3; threads++) {
-        for (KernelMode mode : KernelMode.values()) {
+        for (KernelMode mode : TestModes.all()) {
           try (WorkerPool pool = new WorkerPool(threads)) {
             LlamaModel model = load(source, NumericFormat.Q4_0, new Products(pool, mode), cache);
             for (int batch : new int[] {1, 7, 64, 200}) {
@@ -127,7 +128,7 @@ final class LlamaModelTest {
   void refusesTokensThatDoNotFitAndLeavesTheSequenceAsItWas() throws Exception {
     ModelSource source = Llama2cModel.open(SharedFixtures.require("models/stories260K/stories260K.bin"));
     try (WorkerPool pool = new WorkerPool(1)) {
-      LlamaModel model = load(source, NumericFormat.F32, new Products(pool, KernelMode.VECTOR_256), KvCacheFormat.INT8);
+      LlamaModel model = load(source, NumericFormat.F32, new Products(pool, TestModes.best()), KvCacheFormat.INT8);
       try (LanguageModel.Sequence sequence = model.newSequence(2)) {
         assertThatThrownBy(() -> sequence.append(new int[] {1, 512}, 0, 2, null)).hasMessage("token id 512 is outside the vocabulary of 512");
         assertThatThrownBy(() -> sequence.append(new int[3], 0, 3, null)).hasMessage("3 tokens do not fit: the sequence holds 0 of 2");
