@@ -121,7 +121,7 @@ cd "$root"
 work=$root/target/arm64
 mkdir -p "$work"
 say "compiling; progress is in target/arm64/build.log"
-mvn -B test-compile org.apache.maven.plugins:maven-dependency-plugin:3.9.0:build-classpath -Dmdep.outputFile="$work/classpath" -Dmdep.includeScope=test \
+mvn -B test-compile org.apache.maven.plugins:maven-dependency-plugin:3.9.0:build-classpath -Dmdep.outputFile="$work/classpath" \
   >"$work/build.log" 2>&1 || { grep -E '^\[ERROR\]' "$work/build.log" | head -n 20 >&2; die "compiling failed; all of it is in target/arm64/build.log"; }
 classpath=target/test-classes:target/classes:$(cat "$work/classpath")
 

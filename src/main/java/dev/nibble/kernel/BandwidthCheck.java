@@ -65,7 +65,8 @@ public final class BandwidthCheck {
     }
   }
 
-  private static int read(MemorySegment memory, int from, int to, KernelMode mode) {
+  /** Sum of all ints of some pieces. */
+  static int read(MemorySegment memory, int from, int to, KernelMode mode) {
     return switch (mode) {
       case VECTOR_256 -> ReadKernel.wide(memory, from, to);
       case VECTOR_128 -> ReadKernel.narrow(memory, from, to);
