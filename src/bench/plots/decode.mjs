@@ -52,7 +52,7 @@ const colours = ["#1f6fb4", "#d1602a", "#3b8a4e", "#7a4fa3"];
 const size = {width: 380, height: 250, left: 62, top: 58, gap: 72};
 const panels = [
   {sweep: "threads", title: "Decode by threads", label: "threads", place: (x) => x},
-  {sweep: "context", title: "Decode by context length", label: "context, tokens (each mark twice the one before)", place: (x) => Math.log2(x)},
+  {sweep: "context", title: "Decode by context length", label: "context, tokens (logarithmic)", place: (x) => Math.log2(x)},
 ].map((panel) => ({...panel, lines: linesOf(panel.sweep)})).filter((panel) => panel.lines.length > 0);
 if (panels.length === 0) {
   console.error('decode.mjs: no line has a field "sweep" of "threads" or "context"');

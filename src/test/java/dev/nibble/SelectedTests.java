@@ -6,6 +6,7 @@ import java.io.PrintWriter;
 import java.util.Arrays;
 import org.junit.jupiter.engine.JupiterTestEngine;
 import org.junit.platform.engine.TestExecutionResult;
+import org.junit.platform.engine.support.descriptor.MethodSource;
 import org.junit.platform.launcher.Launcher;
 import org.junit.platform.launcher.LauncherDiscoveryRequest;
 import org.junit.platform.launcher.TestExecutionListener;
@@ -51,8 +52,9 @@ public final class SelectedTests {
     @Override
     public void executionFinished(TestIdentifier test, TestExecutionResult result) {
       if (test.isTest()) {
-        System.out.printf("%-10s %6.1f s  %s%n", result.getStatus(), (System.nanoTime() - start) / 1e9, test.getLegacyReportingName()
-            + test.getParentIdObject().map(parent -> " of " + parent.getLastSegment().getValue()).orElse(""));
+        String name = test.getSource().filter(source -> source instanceof MethodSource).map(source -> (MethodSource) source)
+            .map(method -> method.getClassName() + "." + method.getMethodName() + " ").orElse("");
+        System.out.printf("%-10s %6.1f s  %s%s%n", result.getStatus(), (System.nanoTime() - start) / 1e9, name, test.getDisplayName());
       }
     }
   }
