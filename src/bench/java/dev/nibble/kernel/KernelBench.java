@@ -137,7 +137,12 @@ public class KernelBench {
   }
 
   public static void main(String[] arguments) throws Exception {
-    Collection<RunResult> results = new Runner(new OptionsBuilder().parent(new CommandLineOptions(arguments)).include(KernelBench.class.getSimpleName()).build()).run();
+    CommandLineOptions options = new CommandLineOptions(arguments);
+    if (options.shouldHelp()) {
+      options.showHelp();
+      return;
+    }
+    Collection<RunResult> results = new Runner(new OptionsBuilder().parent(options).include(KernelBench.class.getSimpleName()).build()).run();
     Map<String, Double> bandwidths = new HashMap<>(); // by threads and mode
     for (RunResult result : results) {
       if (result.getParams().getBenchmark().endsWith(".read")) {

@@ -45,6 +45,9 @@ final class BenchCommand implements Callable<Integer> {
 
   @Override
   public Integer call() throws IOException {
+    if (kernels && digest) {
+      throw new IllegalArgumentException("--kernels and --digest are two things: name one");
+    }
     return kernels ? compareKernels() : measureModel();
   }
 

@@ -114,6 +114,7 @@ class CliTest {
     refuses("no such file: nowhere", "quantize", "--in", "nowhere", "--out", folder.resolve("x.gguf").toString(), "--scheme", "q4_0");
     refuses("together fit the context of 1024", "bench", "--prompt", "2000");
     refuses("--prompt 0", "bench", "--prompt", "0");
+    refuses("--kernels and --digest", "bench", "--kernels", "--digest");
   }
 
   @Test
