@@ -1,9 +1,10 @@
 #!/usr/bin/env bash
 # Nibble beside llama.cpp on one GGUF file, in turn, so that a noisy machine is noisy for both; prints medians and ratios.
 #
-#   src/bench/peers/run.sh MODEL.gguf [--rounds 5] [--threads 2] [--prompt 256] [--gen 48] [--jvm] [--avx2]
+#   src/bench/peers/run.sh MODEL.gguf [--rounds 5] [--threads 2] [--prompt 256] [--gen 48] [--jvm] [--avx2] [--pack FILE.nib]
 #
 # --jvm measures Nibble under the JVM beside the native executable. --avx2 holds llama.cpp to its AVX2 library, as on processors without AVX-512.
+# --pack measures Nibble on a pack of the same model too (nibble pack), for its time to load.
 # Each side runs `target/nibble bench` or its twin for llama.cpp, in a process of its own; the median of the rounds counts.
 set -euo pipefail
 here=$(dirname "$(readlink -f "$0")")
@@ -14,7 +15,7 @@ die() { printf 'run.sh: %s\n' "$1" >&2; exit 2; }
 model=$1; shift
 [ -f "$model" ] || die "no such file: $model"
 model=$(readlink -f "$model")
-rounds=5 threads=2 prompt=256 gen=48 jvm='' avx2=''
+rounds=5 threads=2 prompt=256 gen=48 jvm='' avx2='' pack=''
 while [ $# -gt 0 ]; do
   case $1 in
     --rounds) rounds=$2; shift 2 ;;
@@ -23,6 +24,7 @@ while [ $# -gt 0 ]; do
     --gen) gen=$2; shift 2 ;;
     --jvm) jvm=yes; shift ;;
     --avx2) avx2=yes; shift ;;
+    --pack) [ -f "${2:-}" ] || die "--pack needs a file; no such file: ${2:-}"; pack=$(readlink -f "$2"); shift 2 ;;
     *) die "unknown option $1" ;;
   esac
 done
@@ -67,6 +69,9 @@ results=$(mktemp)
 for _ in $(seq "$rounds"); do
   { printf '{"side":"llama.cpp","r":'; (cd "$peer" && node llama.mjs "$model" "${common[@]}"); printf '}\n'; } >>"$results"
   { printf '{"side":"native","r":'; "$root/target/nibble" bench --model "$model" "${common[@]}" --json; printf '}\n'; } >>"$results"
+  if [ -n "$pack" ]; then
+    { printf '{"side":"pack","r":'; "$root/target/nibble" bench --model "$pack" "${common[@]}" --json; printf '}\n'; } >>"$results"
+  fi
   if [ -n "$jvm" ]; then
     { printf '{"side":"JVM","r":'; "$java" --add-modules=jdk.incubator.vector -jar "$root/target/quarkus-app/quarkus-run.jar" bench --model "$model" "${common[@]}" --json 2>/dev/null; printf '}\n'; } >>"$results"
   fi
@@ -76,16 +81,18 @@ const [, , file, rounds, threads, model] = process.argv;
 const text = require("fs").readFileSync(file, "utf8").replace(/\n}/g, "}");
 const lines = text.trim().split("\n").map((line) => JSON.parse(line));
 const median = (values) => [...values].sort((a, b) => a - b)[values.length >> 1];
-const of = (side, field) => median(lines.filter((l) => l.side === side).map((l) => l.r[field]));
+// NaN where a side does not have the field.
+const of = (side, field) => median(lines.filter((l) => l.side === side).map((l) => l.r[field] ?? NaN));
 const sides = [...new Set(lines.map((l) => l.side))];
 const rows = [["prefill, tokens/s", "prefill_tokens_per_second", 1], ["decode, tokens/s", "decode_tokens_per_second", 1],
-  ["load, s", "load_seconds", 1], ["resident memory, MB", "rss_bytes", 1e6]];
+  ["load, s", "load_seconds", 1], ["resident memory, MB", "rss_bytes", 1e6], ["decode, part of the roofline", "roofline_fraction", 1]];
+const shown = (value, text) => (Number.isNaN(value) ? "–" : text);
 console.log(`${model.split("/").pop()}, ${threads} threads, medians of ${rounds} alternating rounds, ${new Date().toISOString().slice(0, 10)}\n`);
 console.log(`| | ${sides.map((s) => (s === "llama.cpp" ? s : `Nibble, ${s}`)).join(" | ")} | ${sides.slice(1).map((s) => `${s} ÷ llama.cpp`).join(" | ")} |`);
 console.log(`| --- |${" ---: |".repeat(2 * sides.length - 1)}`);
 for (const [name, field, unit] of rows) {
   const values = sides.map((s) => of(s, field) / unit);
-  console.log(`| ${name} | ${values.map((v) => v.toPrecision(3)).join(" | ")} | ${values.slice(1).map((v) => (v / values[0]).toFixed(2)).join(" | ")} |`);
+  console.log(`| ${name} | ${values.map((v) => shown(v, v < 1000 ? v.toPrecision(3) : v.toFixed(0))).join(" | ")} | ${values.slice(1).map((v) => shown(v / values[0], (v / values[0]).toFixed(2))).join(" | ")} |`);
 }
 JS
 rm -f "$results"

@@ -4,10 +4,14 @@ import com.fasterxml.jackson.databind.ObjectMapper;
 import com.fasterxml.jackson.databind.node.JsonNodeFactory;
 import com.fasterxml.jackson.databind.node.ObjectNode;
 import dev.nibble.engine.ModelOpener;
+import dev.nibble.eval.GreedyRun;
+import dev.nibble.eval.LogitsDigest;
+import dev.nibble.kernel.BandwidthCheck;
 import dev.nibble.kernel.KernelCheck;
 import dev.nibble.kernel.KernelMode;
 import dev.nibble.kernel.PageKernelCheck;
-import dev.nibble.model.LanguageModel;
+import dev.nibble.model.LlamaLoader;
+import dev.nibble.model.LlamaModel;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
@@ -20,10 +24,6 @@ import picocli.CommandLine.Option;
 /** Measures speed and memory of a model. */
 @Command(name = "bench", description = "Measures load time, prefill and decode speed, and memory.", mixinStandardHelpOptions = true)
 final class BenchCommand implements Callable<Integer> {
-  // Ids spread over the vocabulary, the same that the comparison with other programs uses.
-  private static final int FIRST_ID = 300;
-  private static final int ID_STEP = 7919;
-  private static final int ID_RANGE = 30000;
   private static final int EXIT_SLOW_KERNELS = 1;
 
   @Mixin
@@ -38,11 +38,17 @@ final class BenchCommand implements Callable<Integer> {
   @Option(names = "--json", description = "One line of JSON.")
   private boolean json;
 
+  @Option(names = "--digest", description = "Instead: the SHA-256 of all logits' bits, the same on every machine.")
+  private boolean digest;
+
   @Option(names = "--kernels", description = "Instead: times the vector kernels against plain loops; fails if they are not vector code.")
   private boolean kernels;
 
   @Override
   public Integer call() throws IOException {
+    if (kernels && digest) {
+      throw new IllegalArgumentException("--kernels and --digest are two things: name one");
+    }
     return kernels ? compareKernels() : measureModel();
   }
 
@@ -71,69 +77,66 @@ final class BenchCommand implements Callable<Integer> {
     long start = System.nanoTime();
     ModelOpener.Opened opened = model.open();
     double load = seconds(start);
-    LanguageModel runs = opened.loaded().model();
+    LlamaModel runs = opened.loaded().model();
     if (prompt < 1 || generated < 1 || (long) prompt + generated > runs.contextLength()) {
       throw new IllegalArgumentException("--prompt " + prompt + " and --gen " + generated + " must be 1 or more, and together fit the context of " + runs.contextLength());
     }
-    float[] logits = new float[runs.vocabularySize()];
-    int[] ids = new int[prompt];
-    for (int i = 0; i < prompt; i++) {
-      ids[i] = (int) ((FIRST_ID + (long) ID_STEP * i) % ID_RANGE % runs.vocabularySize());
+    int[] ids = GreedyRun.prompt(prompt, runs.vocabularySize());
+    if (digest) {
+      return print(description(opened).put("logits_sha256", LogitsDigest.of(runs, ids, generated)), "logits_sha256");
     }
-    measure(runs, ids, Math.min(generated, 8), logits); // warms up the compiler and the caches
-    double[] seconds = measure(runs, ids, generated, logits);
+    GreedyRun.run(runs, ids, Math.min(generated, 8), logits -> {}); // warms up the compiler and the caches
+    GreedyRun.Seconds seconds = GreedyRun.run(runs, ids, generated, logits -> {});
+    ObjectNode out = description(opened).put("load_seconds", load).put("time_to_first_token_seconds", seconds.prefill());
+    out.put("prefill_tokens_per_second", prompt / seconds.prefill()).put("decode_tokens_per_second", generated / seconds.decode());
+    out.put("rss_bytes", memory(Path.of("/proc/self/status"), "VmRSS:")); // before the roofline's buffer
+    out.put("peak_rss_bytes", memory(Path.of("/proc/self/status"), "VmHWM:"));
+    putRoofline(out, opened.loaded(), seconds.decode() / generated);
+    return print(out, null);
+  }
+
+  /** What ran. */
+  private ObjectNode description(ModelOpener.Opened opened) {
     ObjectNode out = JsonNodeFactory.instance.objectNode();
-    out.put("model", opened.info().name()).put("load_seconds", load).put("prompt_tokens", prompt).put("generated_tokens", generated);
-    out.put("prefill_tokens_per_second", prompt / seconds[0]).put("decode_tokens_per_second", generated / seconds[1]);
-    out.put("time_to_first_token_seconds", seconds[0]).put("rss_bytes", memory("VmRSS")).put("threads", opened.loaded().threads());
-    out.put("peak_rss_bytes", memory("VmHWM"));
+    out.put("model", opened.info().name()).put("prompt_tokens", prompt).put("generated_tokens", generated);
+    out.put("threads", opened.loaded().threads()).put("vector_bits", opened.loaded().kernels().mode().vectorBits());
     out.put("kv_cache", opened.loaded().model().pages().shape().format().toString());
     out.put("kv_bytes_per_token", opened.loaded().model().pages().shape().bytesPerToken());
-    out.put("vector_bits", opened.loaded().kernels().mode().vectorBits());
-    out.put("kernels", opened.loaded().kernels().mode() + " " + opened.loaded().formats());
+    return out.put("kernels", opened.loaded().kernels().mode() + " " + opened.loaded().formats());
+  }
+
+  /** What part of a decoded token's time reading its weights, keys and values alone would have taken. */
+  private void putRoofline(ObjectNode out, LlamaLoader.Loaded loaded, double secondsPerToken) throws IOException {
+    long bytes = loaded.model().bytesPerToken(prompt + generated / 2); // at the mean position
+    long available = memory(Path.of("/proc/meminfo"), "MemAvailable:");
+    double bandwidth = BandwidthCheck.bytesPerSecond(loaded.threads(), loaded.kernels().mode(),
+        BandwidthCheck.bufferBytes(bytes, available == 0 ? Long.MAX_VALUE : available));
+    out.put("bytes_per_token", bytes).put("memory_bandwidth_bytes_per_second", bandwidth);
+    out.put("roofline_fraction", bytes / secondsPerToken / bandwidth);
+  }
+
+  /** Prints all fields, or without --json {@code only} one of them. */
+  private int print(ObjectNode out, String only) throws IOException {
     if (json) {
       System.out.println(new ObjectMapper().writeValueAsString(out));
+    } else if (only != null) {
+      System.out.println(out.path(only).asText());
     } else {
-      out.properties().forEach(entry -> System.out.printf("%-28s %s%n", entry.getKey(), entry.getValue().asText()));
+      out.properties().forEach(entry -> System.out.printf("%-36s %s%n", entry.getKey(), entry.getValue().asText()));
     }
     return 0;
-  }
-
-  /** Seconds of prefill and decode. */
-  private static double[] measure(LanguageModel model, int[] ids, int generated, float[] logits) {
-    try (LanguageModel.Sequence sequence = model.newSequence(ids.length + generated)) {
-      long start = System.nanoTime();
-      sequence.append(ids, 0, ids.length, logits);
-      double prefill = seconds(start);
-      start = System.nanoTime();
-      int[] next = new int[1];
-      for (int i = 0; i < generated; i++) {
-        next[0] = largest(logits);
-        sequence.append(next, 0, 1, logits);
-      }
-      return new double[] {prefill, seconds(start)};
-    }
-  }
-
-  private static int largest(float[] logits) {
-    int best = 0;
-    for (int i = 1; i < logits.length; i++) {
-      best = logits[i] > logits[best] ? i : best;
-    }
-    return best;
   }
 
   private static double seconds(long since) {
     return (System.nanoTime() - since) / 1e9;
   }
 
-  /** Resident memory of this process, now (VmRSS) or at its most (VmHWM); 0 where the system does not tell. */
-  private static long memory(String which) throws IOException {
-    Path status = Path.of("/proc/self/status");
-    if (!Files.isReadable(status)) {
+  /** A line of the system's, in bytes; 0 where the system does not tell. */
+  private static long memory(Path file, String field) throws IOException {
+    if (!Files.isReadable(file)) {
       return 0;
     }
-    return Files.readAllLines(status).stream().filter(line -> line.startsWith(which + ":")).findFirst()
+    return Files.readAllLines(file).stream().filter(line -> line.startsWith(field)).findFirst()
         .map(line -> 1024 * Long.parseLong(line.replaceAll("\\D", ""))).orElse(0L);
   }
 }

@@ -121,6 +121,11 @@ public final class LlamaModel implements LanguageModel {
     return weights.embedding();
   }
 
+  /** Bytes of weights, keys and values that computing one token alone must read, after {@code tokens} others. */
+  public long bytesPerToken(int tokens) {
+    return weights.bytesPerToken() + pages.shape().bytesRead(tokens);
+  }
+
   @Override
   public Sequence newSequence(int capacity) {
     if (capacity < 1 || capacity > config.context()) {

@@ -51,4 +51,14 @@ public record LlamaWeights(TiledMatrix embedding, List<Layer> layers, float[] ou
   public LlamaWeights {
     layers = List.copyOf(layers);
   }
+
+  /** Bytes of the matrices that computing one token reads: all but the embedding, of which it reads one row. */
+  public long bytesPerToken() {
+    long bytes = output.bytes();
+    for (Layer layer : layers) {
+      bytes += layer.query.bytes() + layer.key.bytes() + layer.value.bytes() + layer.attentionOutput.bytes() + layer.gate.bytes() + layer.up.bytes()
+          + layer.down.bytes();
+    }
+    return bytes;
+  }
 }

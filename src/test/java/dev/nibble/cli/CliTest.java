@@ -34,6 +34,11 @@ class CliTest {
 
   /** The words that start the program. */
   List<String> program() {
+    return virtualMachine();
+  }
+
+  /** The words that start the program under a JVM. */
+  private static List<String> virtualMachine() {
     return List.of(Path.of(System.getProperty("java.home"), "bin", "java").toString(), VECTORS,
         "-Djava.util.logging.manager=org.jboss.logmanager.LogManager", "-cp",
         System.getProperty("surefire.test.class.path", System.getProperty("java.class.path")), Main.class.getName());
@@ -112,6 +117,7 @@ class CliTest {
     refuses("no such file: nowhere", "quantize", "--in", "nowhere", "--out", folder.resolve("x.gguf").toString(), "--scheme", "q4_0");
     refuses("together fit the context of 1024", "bench", "--prompt", "2000");
     refuses("--prompt 0", "bench", "--prompt", "0");
+    refuses("--kernels and --digest", "bench", "--kernels", "--digest");
   }
 
   @Test
@@ -211,8 +217,44 @@ class CliTest {
     for (String number : List.of("load_seconds", "prefill_tokens_per_second", "decode_tokens_per_second", "time_to_first_token_seconds", "rss_bytes")) {
       assertThat(result.path(number).asDouble()).as(number).isPositive();
     }
+    for (String number : List.of("bytes_per_token", "memory_bandwidth_bytes_per_second", "roofline_fraction")) {
+      assertThat(result.path(number).asDouble()).as(number).isPositive();
+    }
+    // Every weight of the embedded model at 4.5 bits, but for the padding of tiles and the few that are vectors.
+    assertThat(result.path("bytes_per_token").asLong()).isBetween(3_672_320L * 9 / 16, 2_400_000L);
     assertThat(result.path("threads").asInt()).isEqualTo(1);
     assertThat(result.path("kernels").asText()).contains("Q4_0");
     assertThat(result.has("vector_bits")).isTrue();
+  }
+
+  /** One number for all logits of a run that goes beyond three pages of the cache, while decoding. */
+  private static String digest(List<String> program, int threads, int steps) throws IOException, InterruptedException {
+    Outcome outcome = run("", program, "bench", "--digest", "--prompt", "180", "--gen", Integer.toString(steps), "--threads", Integer.toString(threads));
+    assertThat(outcome.status()).as(outcome.err()).isZero();
+    assertThat(outcome.out()).matches("[0-9a-f]{64}\n");
+    return outcome.out().strip();
+  }
+
+  @Test
+  void logitsAreTheSameBitsHoweverTheyAreComputed() throws Exception {
+    String expected = digest(program(), 1, 16);
+    assertThat(digest(program(), 2, 16)).as("2 threads").isEqualTo(expected);
+    assertThat(digest(program(), 3, 16)).as("3 threads").isEqualTo(expected);
+    // In CliIT this is a JVM beside the native executable.
+    List<String> plain = new ArrayList<>(virtualMachine());
+    assertThat(digest(plain, 2, 16)).as("JVM").isEqualTo(expected);
+    plain.remove(VECTORS);
+    assertThat(digest(plain, 2, 16)).as("JVM, plain loops").isEqualTo(expected);
+    assertThat(digest(program(), 2, 15)).as("another run").isNotEqualTo(expected);
+  }
+
+  @Test
+  void theDigestIsAFieldOfJsonToo() throws Exception {
+    Outcome outcome = nibble("bench", "--digest", "--prompt", "4", "--gen", "2", "--json");
+    assertThat(outcome.out().lines()).hasSize(1);
+    JsonNode result = new ObjectMapper().readTree(outcome.out());
+    assertThat(result.path("logits_sha256").asText()).matches("[0-9a-f]{64}");
+    assertThat(result.path("prompt_tokens").asInt()).isEqualTo(4);
+    assertThat(result.path("generated_tokens").asInt()).isEqualTo(2);
   }
 }

@@ -4,7 +4,7 @@ import static org.assertj.core.api.Assertions.assertThat;
 
 import dev.nibble.SharedFixtures;
 import dev.nibble.model.LanguageModel;
-import dev.nibble.model.kvcache.KvCacheFormat;
+import dev.nibble.model.kvcache.KvCacheOptions;
 import dev.nibble.quant.GgufConverter;
 import dev.nibble.quant.Llama2cModel;
 import dev.nibble.quant.QuantizationScheme;
@@ -61,7 +61,7 @@ final class PackedModelTest {
   }
 
   private static ModelOpener.Opened open(Path path) throws IOException {
-    return ModelOpener.open(Optional.of(path), Optional.empty(), OptionalInt.of(2), KvCacheFormat.INT8, (done, total) -> {});
+    return ModelOpener.open(Optional.of(path), Optional.empty(), OptionalInt.of(2), KvCacheOptions.DEFAULT, (done, total) -> {});
   }
 
   private static float[] logits(ModelOpener.Opened opened, int[] ids) {

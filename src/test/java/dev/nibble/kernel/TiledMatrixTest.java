@@ -20,8 +20,6 @@ final class TiledMatrixTest {
   private static final int[] COLUMNS = {1, 31, 32, 64, 172, 256, 288, 512, 768};
   private static final int[] TOKENS = {1, 2, 3, 4, 5, 9};
 
-  private static final KernelMode[] VECTORS = {KernelMode.VECTOR_256, KernelMode.VECTOR_128};
-
   private final Random random = new Random(7);
 
   @ParameterizedTest
@@ -46,7 +44,7 @@ final class TiledMatrixTest {
     new Products(one, KernelMode.SCALAR).multiply(x, 9, matrix, scalar, stride);
     for (int tokens : TOKENS) {
       for (WorkerPool pool : new WorkerPool[] {one, three}) {
-        for (KernelMode mode : VECTORS) {
+        for (KernelMode mode : TestModes.all()) {
           float[] vector = new float[9 * stride];
           new Products(pool, mode).multiply(x, tokens, matrix, vector, stride);
           for (int i = 0; i < tokens * stride; i++) {
@@ -83,7 +81,7 @@ final class TiledMatrixTest {
       Packed packed = pack(format, 40, 512, arena, pool);
       Activations x = activations(2, 512);
       float[] out = new float[2 * 48];
-      new Products(pool, KernelMode.VECTOR_256).multiply(x, 2, packed.matrix, out, 48);
+      new Products(pool, TestModes.best()).multiply(x, 2, packed.matrix, out, 48);
       for (int token = 0; token < 2; token++) {
         for (int r = 0; r < 40; r++) {
           double sum = 0;
@@ -119,7 +117,7 @@ final class TiledMatrixTest {
             x.quantize(1, KernelMode.SCALAR);
             float[] scalar = new float[32];
             new Products(pool, KernelMode.SCALAR).multiply(x, 2, matrix, scalar, 16);
-            for (KernelMode mode : VECTORS) {
+            for (KernelMode mode : TestModes.all()) {
               float[] vector = new float[32];
               new Products(pool, mode).multiply(x, 2, matrix, vector, 16);
               assertThat(vector).as("%s filled with %x times %s, %s", format, fill, sign, mode).isEqualTo(scalar);

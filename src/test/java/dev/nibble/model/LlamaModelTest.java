@@ -10,6 +10,7 @@ import dev.nibble.kernel.KernelMode;
 import dev.nibble.kernel.NumericFormat;
 import dev.nibble.kernel.PageFormat;
 import dev.nibble.kernel.Products;
+import dev.nibble.kernel.TestModes;
 import dev.nibble.kernel.TilePacker;
 import dev.nibble.kernel.TiledMatrix;
 import dev.nibble.kernel.WorkerPool;
@@ -38,7 +39,7 @@ final class LlamaModelTest {
     JsonNode reference = new ObjectMapper().readTree(SharedFixtures.require("models/stories260K/reference.json").toFile());
     ModelSource source = Llama2cModel.open(SharedFixtures.require("models/stories260K/stories260K.bin"));
     try (WorkerPool pool = new WorkerPool(2)) {
-      check(load(source, NumericFormat.F32, new Products(pool, KernelMode.VECTOR_256), KvCacheFormat.F32), reference, "logits_after_prompt", 1e-3f);
+      check(load(source, NumericFormat.F32, new Products(pool, TestModes.best()), KvCacheFormat.F32), reference, "logits_after_prompt", 1e-3f);
     }
   }
 
@@ -47,7 +48,7 @@ final class LlamaModelTest {
     JsonNode reference = new ObjectMapper().readTree(SharedFixtures.require("models/home/reference.json").toFile());
     ModelSource source = HuggingFaceLlama.open(SharedFixtures.require("models/home"));
     try (WorkerPool pool = new WorkerPool(2)) {
-      LlamaModel model = load(source, NumericFormat.F32, new Products(pool, KernelMode.VECTOR_256), KvCacheFormat.F32);
+      LlamaModel model = load(source, NumericFormat.F32, new Products(pool, TestModes.best()), KvCacheFormat.F32);
       assertThat(reference.path("cases").size()).isPositive();
       for (JsonNode reached : reference.path("cases")) {
         int[] prompt = ids(reached.path("ids"));
@@ -105,7 +106,7 @@ final class LlamaModelTest {
     for (KvCacheFormat cache : List.of(KvCacheFormat.F32, KvCacheFormat.INT8, new KvCacheFormat(PageFormat.INT4, PageFormat.INT2, 0, true))) {
       float[] expected = null;
       for (int threads = 1; threads <= 3; threads++) {
-        for (KernelMode mode : KernelMode.values()) {
+        for (KernelMode mode : TestModes.all()) {
           try (WorkerPool pool = new WorkerPool(threads)) {
             LlamaModel model = load(source, NumericFormat.Q4_0, new Products(pool, mode), cache);
             for (int batch : new int[] {1, 7, 64, 200}) {
@@ -128,7 +129,7 @@ final class LlamaModelTest {
   void refusesTokensThatDoNotFitAndLeavesTheSequenceAsItWas() throws Exception {
     ModelSource source = Llama2cModel.open(SharedFixtures.require("models/stories260K/stories260K.bin"));
     try (WorkerPool pool = new WorkerPool(1)) {
-      LlamaModel model = load(source, NumericFormat.F32, new Products(pool, KernelMode.VECTOR_256), KvCacheFormat.INT8);
+      LlamaModel model = load(source, NumericFormat.F32, new Products(pool, TestModes.best()), KvCacheFormat.INT8);
       try (LanguageModel.Sequence sequence = model.newSequence(2)) {
         assertThatThrownBy(() -> sequence.append(new int[] {1, 512}, 0, 2, null)).hasMessage("token id 512 is outside the vocabulary of 512");
         assertThatThrownBy(() -> sequence.append(new int[3], 0, 3, null)).hasMessage("3 tokens do not fit: the sequence holds 0 of 2");

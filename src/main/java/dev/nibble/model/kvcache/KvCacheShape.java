@@ -88,6 +88,12 @@ public final class KvCacheShape {
     return packedKeysAt(layer, head) + keys.ints();
   }
 
+  /** Bytes that attending from a token after {@code tokens} others reads: the open page and the residual exact, all others packed. */
+  public long bytesRead(int tokens) {
+    int exact = Math.min(tokens, tokens % PageLayout.TOKENS + format.residual());
+    return (exactPageBytes() * exact + packedPageBytes() * (tokens - exact)) / PageLayout.TOKENS;
+  }
+
   /** Bytes of a packed page, which hold {@value PageLayout#TOKENS} tokens. */
   public long packedPageBytes() {
     return 4L * packedInts();
