@@ -76,18 +76,16 @@ public final class VariantBench {
     }
   }
 
-  /** The inputs' pairs as ints. */
+  /** The inputs' pairs as ints, for variants that are fed with those; made once. */
   static int[] ints(Activations x) {
-    return INTS.computeIfAbsent(x, VariantBench::copy);
-  }
-
-  private static final java.util.Map<Activations, int[]> INTS = new java.util.IdentityHashMap<>();
-
-  private static int[] copy(Activations x) {
-    int[] ints = new int[x.steps.length];
-    for (int i = 0; i < ints.length; i++) {
-      ints[i] = Float.floatToRawIntBits(x.steps[i]);
+    if (ints == null) {
+      ints = new int[x.steps.length];
+      for (int i = 0; i < ints.length; i++) {
+        ints[i] = Float.floatToRawIntBits(x.steps[i]);
+      }
     }
     return ints;
   }
+
+  private static int[] ints;
 }
