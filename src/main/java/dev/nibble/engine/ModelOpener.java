@@ -22,7 +22,6 @@ import java.lang.foreign.MemorySegment;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.time.Instant;
-import java.util.Locale;
 import java.util.Optional;
 import java.util.OptionalInt;
 
@@ -40,7 +39,10 @@ public final class ModelOpener {
   public record Opened(ModelInfo info, LlamaLoader.Loaded loaded, Tokenizer tokenizer) {
     /** Which code multiplies matrices: {@code vector} or {@code scalar}. */
     public String kernels() {
-      return loaded.kernels().mode().name().toLowerCase(Locale.ROOT);
+      return switch (loaded.kernels().mode()) {
+        case VECTOR_256, VECTOR_128 -> "vector";
+        case SCALAR -> "scalar";
+      };
     }
 
     /** Why vectors are not in use, and what to do about it; empty where they are. */
