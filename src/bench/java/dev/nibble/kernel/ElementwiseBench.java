@@ -32,13 +32,9 @@ public final class ElementwiseBench {
     compare("SiLU x up of " + hidden, scalar, vectors, code -> code.gatedSilu(x, 0, added, 0, hidden, out, 0));
     compare("rotate " + width + ", adjacent", scalar, vectors, code -> code.rotateAdjacent(x, 0, width / HEAD_WIDTH, HEAD_WIDTH, cosines, sines, 0));
     compare("rotate " + width + ", halves", scalar, vectors, code -> code.rotateHalves(x, 0, width / HEAD_WIDTH, HEAD_WIDTH, cosines, sines, 0));
-    compare("exponentials of " + width, scalar, vectors, code -> {
-      System.arraycopy(added, 0, out, 0, width);
-      code.exponentials(out, width);
-    });
     Activations activations = new Activations(1, hidden);
     System.arraycopy(added, 0, activations.values(), 0, hidden);
-    System.out.printf(Locale.ROOT, "%-28s %10s %10.0f%n", "quantise " + hidden, "", nanos(() -> activations.quantize(0)));
+    System.out.printf(Locale.ROOT, "%-28s %10s %10.0f%n", "quantise " + hidden, "", nanos(() -> activations.quantize(0, KernelMode.VECTOR_128)));
     System.out.printf(Locale.ROOT, "%-28s %10s %10.0f%n", "table row of " + HEAD_WIDTH, "", nanos(() -> {
       for (int i = 0; i < HEAD_WIDTH / 2; i++) {
         out[2 * i] = (float) Angles.cosine(1000 / (i + 1.0));

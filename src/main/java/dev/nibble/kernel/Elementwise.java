@@ -1,7 +1,7 @@
 package dev.nibble.kernel;
 
 /**
- * What stands between matrix products: norms, SiLU, rotary embedding, sums and softmax, on rows of floats. Same bits in every mode:
+ * What stands between matrix products: norms, SiLU, rotary embedding and sums, on rows of floats. Same bits in every mode:
  * {@link FloatMath} is the reference. Nothing is allocated, and any number of threads may use one object.
  */
 public final class Elementwise {
@@ -50,19 +50,6 @@ public final class Elementwise {
       ElementwiseKernel.gatedSilu(gate, gateFrom, up, upFrom, head, out, to);
     }
     FloatMath.gatedSilu(gate, gateFrom + head, up, upFrom + head, count - head, out, to + head);
-  }
-
-  /**
-   * Replaces scores by e^(score - largest); returns their sum.
-   *
-   * @param scores of length {@code count} rounded up to 16 or more; what follows the scores, up to there, is set to zero
-   */
-  public float exponentials(float[] scores, int count) {
-    if (vectors) {
-      return ElementwiseKernel.exponentials(scores, count);
-    }
-    java.util.Arrays.fill(scores, count, Math.ceilDiv(count, FloatMath.PARTIALS) * FloatMath.PARTIALS, 0);
-    return FloatMath.exponentials(scores, count);
   }
 
   /**

@@ -102,64 +102,6 @@ final class ElementwiseKernel {
     }
   }
 
-  /** scores has room for whole groups of 16. */
-  static float exponentials(float[] scores, int count) {
-    float most = largest(scores, count);
-    FloatVector one = FloatVector.broadcast(Lanes128.FLOATS, 1f);
-    for (int i = 0; i < count; i += LANES) {
-      FloatVector clamped = FloatVector.fromArray(Lanes128.FLOATS, scores, i).sub(most); // never above zero, or not a number
-      clamped = clamped.blend(FloatMath.LEAST_EXPONENT, clamped.compare(VectorOperators.LT, FloatMath.LEAST_EXPONENT));
-      FloatVector shifted =
-          clamped.fma(FloatVector.broadcast(Lanes128.FLOATS, FloatMath.LOG2_E), FloatVector.broadcast(Lanes128.FLOATS, FloatMath.ROUND));
-      FloatVector n = shifted.sub(FloatMath.ROUND);
-      FloatVector r = n.fma(FloatVector.broadcast(Lanes128.FLOATS, -FloatMath.LN2_HIGH), clamped);
-      r = n.fma(FloatVector.broadcast(Lanes128.FLOATS, -FloatMath.LN2_LOW), r);
-      FloatVector p = r.fma(FloatVector.broadcast(Lanes128.FLOATS, FloatMath.TERM6), FloatVector.broadcast(Lanes128.FLOATS, FloatMath.TERM5));
-      p = p.fma(r, FloatVector.broadcast(Lanes128.FLOATS, FloatMath.TERM4));
-      p = p.fma(r, FloatVector.broadcast(Lanes128.FLOATS, FloatMath.TERM3));
-      p = p.fma(r, FloatVector.broadcast(Lanes128.FLOATS, FloatMath.TERM2));
-      p = p.fma(r, one);
-      p = p.fma(r, one);
-      FloatVector power =
-          shifted.reinterpretAsInts().add(FloatMath.EXPONENT_BIAS).lanewise(VectorOperators.LSHL, FloatMath.MANTISSA_BITS).reinterpretAsFloats();
-      p.mul(power).intoArray(scores, i);
-    }
-    return sum(scores, count);
-  }
-
-  private static float largest(float[] scores, int count) {
-    int whole = whole(count);
-    FloatVector largest = FloatVector.broadcast(Lanes128.FLOATS, Float.NEGATIVE_INFINITY);
-    for (int i = 0; i < whole; i += LANES) {
-      largest = largest.max(FloatVector.fromArray(Lanes128.FLOATS, scores, i));
-    }
-    float most = Math.max(Math.max(largest.lane(0), largest.lane(1)), Math.max(largest.lane(2), largest.lane(3)));
-    for (int i = whole; i < count; i++) {
-      most = Math.max(most, scores[i]);
-    }
-    return most;
-  }
-
-  /** Places from count to the next multiple of 16 become zero: adding them changes no partial sum. */
-  private static float sum(float[] scores, int count) {
-    int padded = Math.ceilDiv(count, FloatMath.PARTIALS) * FloatMath.PARTIALS;
-    for (int i = count; i < padded; i++) {
-      scores[i] = 0;
-    }
-    FloatVector partial0 = FloatVector.zero(Lanes128.FLOATS);
-    FloatVector partial1 = partial0;
-    FloatVector partial2 = partial0;
-    FloatVector partial3 = partial0;
-    for (int i = 0; i < padded; i += FloatMath.PARTIALS) {
-      partial0 = partial0.add(FloatVector.fromArray(Lanes128.FLOATS, scores, i));
-      partial1 = partial1.add(FloatVector.fromArray(Lanes128.FLOATS, scores, i + 4));
-      partial2 = partial2.add(FloatVector.fromArray(Lanes128.FLOATS, scores, i + 8));
-      partial3 = partial3.add(FloatVector.fromArray(Lanes128.FLOATS, scores, i + 12));
-    }
-    FloatVector four = partial0.add(partial2).add(partial1.add(partial3));
-    return four.lane(0) + four.lane(2) + (four.lane(1) + four.lane(3));
-  }
-
   /** width is a multiple of 4. */
   static void rotateAdjacent(float[] x, int from, int heads, int width, float[] cosines, float[] sines, int table) {
     for (int i = 0; i < width; i += LANES) {

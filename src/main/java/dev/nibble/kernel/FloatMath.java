@@ -76,18 +76,6 @@ public final class FloatMath {
     return 1 / (float) Math.sqrt(squares / count + epsilon);
   }
 
-  /** Replaces scores by e^(score - largest); returns their sum. */
-  public static float exponentials(float[] scores, int count) {
-    float largest = Float.NEGATIVE_INFINITY;
-    for (int i = 0; i < count; i++) {
-      largest = Math.max(largest, scores[i]);
-    }
-    for (int i = 0; i < count; i++) {
-      scores[i] = exp(scores[i] - largest);
-    }
-    return sum(scores, count, 0, 1);
-  }
-
   /** Rotates pairs of channels 2i and 2i + 1; see {@link Elementwise#rotateAdjacent}. */
   static void rotateAdjacent(float[] x, int from, int heads, int width, float[] cosines, float[] sines, int table) {
     for (int head = 0; head < heads; head++) {
@@ -124,18 +112,6 @@ public final class FloatMath {
     float partial = 0;
     for (int i = first; i < count; i += PARTIALS) {
       partial = Math.fma(x[from + i], x[from + i], partial);
-    }
-    return partial;
-  }
-
-  /** As {@link #squares}, of the values themselves. */
-  private static float sum(float[] x, int count, int first, int step) {
-    if (step < PARTIALS) {
-      return sum(x, count, first, 2 * step) + sum(x, count, first + step, 2 * step);
-    }
-    float partial = 0;
-    for (int i = first; i < count; i += PARTIALS) {
-      partial += x[i];
     }
     return partial;
   }

@@ -193,10 +193,10 @@ final class PageKernel256 {
       FloatVector shifted = x.fma(logarithm, round);
       FloatVector n = shifted.sub(round);
       FloatVector r = n.fma(low, n.fma(high, x));
-      FloatVector p = FloatVector.broadcast(PageLanes.FLOATS_256, 1f / 720).fma(r, FloatVector.broadcast(PageLanes.FLOATS_256, 1f / 120));
-      p = p.fma(r, FloatVector.broadcast(PageLanes.FLOATS_256, 1f / 24));
-      p = p.fma(r, FloatVector.broadcast(PageLanes.FLOATS_256, 1f / 6));
-      p = p.fma(r, FloatVector.broadcast(PageLanes.FLOATS_256, 0.5f));
+      FloatVector p = FloatVector.broadcast(PageLanes.FLOATS_256, FloatMath.TERM6).fma(r, FloatVector.broadcast(PageLanes.FLOATS_256, FloatMath.TERM5));
+      p = p.fma(r, FloatVector.broadcast(PageLanes.FLOATS_256, FloatMath.TERM4));
+      p = p.fma(r, FloatVector.broadcast(PageLanes.FLOATS_256, FloatMath.TERM3));
+      p = p.fma(r, FloatVector.broadcast(PageLanes.FLOATS_256, FloatMath.TERM2));
       p = p.fma(r, one).fma(r, one);
       // The low bits of shifted are n; those above them fall out.
       p.mul(shifted.reinterpretAsInts().lanewise(LSHL, 23).add(0x3f800000).reinterpretAsFloats()).intoArray(scores, at + t);
