@@ -80,7 +80,7 @@ public class KernelBench {
         x.values()[i] = i % 255 - 127;
       }
       for (int token = 0; token < tokens; token++) {
-        x.quantize(token);
+        x.quantize(token, KernelMode.SCALAR);
       }
       out = new float[tokens * TiledMatrix.padded(ROWS)];
     }
