@@ -4,19 +4,49 @@ import dev.nibble.format.gguf.GgufFile;
 import dev.nibble.model.LanguageModel;
 import dev.nibble.model.LlamaLoader;
 import dev.nibble.model.LlamaModel;
+import java.lang.reflect.Field;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
 import java.util.Locale;
 import java.util.Optional;
+import java.util.Random;
 
 /**
- * Decode speed of a whole model after a long prompt. Arguments: GGUF file, threads, prompt tokens, tokens to decode, then formats of the cache as
+ * Decode speed of a whole model after a long context, of random keys and values. Arguments: GGUF file, threads, tokens of the context, tokens to decode, then formats of the cache as
  * {@code keys/values}. Sequences of all formats are filled first, then decode a token each in turn, so that what else the machine does meets all alike.
  */
 public final class DecodeBench {
   private DecodeBench() {}
+
+  /** Puts random keys and values where a prompt's would be: speed does not depend on them, and prefill would take minutes. */
+  private static void fill(LlamaModel model, LanguageModel.Sequence sequence, int tokens) throws ReflectiveOperationException {
+    Field cacheField = sequence.getClass().getDeclaredField("cache");
+    Field lengthField = sequence.getClass().getDeclaredField("length");
+    cacheField.setAccessible(true);
+    lengthField.setAccessible(true);
+    KvCache cache = (KvCache) cacheField.get(sequence);
+    KvCacheShape shape = model.pages().shape();
+    cache.reserve(tokens);
+    Random random = new Random(1);
+    float[] numbers = new float[10_000];
+    for (int i = 0; i < numbers.length; i++) {
+      numbers[i] = (float) random.nextGaussian();
+    }
+    for (int position = 0; position < tokens; position++) {
+      for (int layer = 0; layer < shape.layers(); layer++) {
+        for (int head = 0; head < shape.heads(); head++) {
+          if (position % 64 == 0) {
+            cache.begin(position / 64, layer, head);
+          }
+          int at = (position * 31 + head * 7 + layer) % 4000;
+          cache.put(layer, head, position, numbers, at, numbers, at + 1000);
+        }
+      }
+    }
+    lengthField.setInt(sequence, tokens);
+  }
 
   public static void main(String[] arguments) throws Exception {
     int threads = Integer.parseInt(arguments[1]);
@@ -29,13 +59,7 @@ public final class DecodeBench {
       KvCacheOptions options = KvCacheOptions.of(Optional.of(names[0]), Optional.of(names[1]), 64, false);
       LlamaModel model = LlamaLoader.load(GgufFile.open(Path.of(arguments[0])), threads, options, (packed, total) -> {}).model();
       LanguageModel.Sequence sequence = model.newSequence(prompt + decoded);
-      int[] ids = new int[prompt];
-      for (int i = 0; i < prompt; i++) {
-        ids[i] = (300 + 7919 * i) % 30_000;
-      }
-      long start = System.nanoTime();
-      sequence.append(ids, 0, prompt, null);
-      System.out.printf(Locale.ROOT, "%s: prefill %.1f tokens/s%n", arguments[format], prompt / ((System.nanoTime() - start) / 1e9));
+      fill(model, sequence, prompt);
       models.add(model);
       sequences.add(sequence);
     }
