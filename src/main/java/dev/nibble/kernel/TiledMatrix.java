@@ -68,11 +68,14 @@ public sealed interface TiledMatrix permits Q4Matrix, Int8Matrix, FloatMatrix, H
       throw new IllegalArgumentException("tiles of " + rows + " × " + columns + " " + format + " weights take " + expected + " bytes of native memory, not "
           + segment.byteSize() + (segment.isNative() ? "" : " on the heap"));
     }
+    // The same memory, but of the one class that native segments have: where a compiler of native images can't rule out segments of
+    // another class (a slice of a heap segment anywhere in the program is enough), its vector loads read from wrong addresses.
+    MemorySegment tiles = segment.reinterpret(segment.byteSize());
     return switch (format) {
-      case F32 -> new FloatMatrix(rows, columns, segment);
-      case F16, BF16 -> new HalfMatrix(format, rows, columns, segment);
-      case Q4_0 -> new Q4Matrix(rows, columns, segment);
-      case Q8_0, Q6_K -> new Int8Matrix(format, rows, columns, segment);
+      case F32 -> new FloatMatrix(rows, columns, tiles);
+      case F16, BF16 -> new HalfMatrix(format, rows, columns, tiles);
+      case Q4_0 -> new Q4Matrix(rows, columns, tiles);
+      case Q8_0, Q6_K -> new Int8Matrix(format, rows, columns, tiles);
     };
   }
 
