@@ -44,17 +44,19 @@ final class PageKernel256 {
     }
   }
 
-  /** Runs {@code run} of 8 numbers belong to group {@code run >> shift}. */
+  /**
+   * Runs {@code run} of 8 numbers belong to group {@code run >> shift}. Codes are loaded anew for each shift: a vector that a loop shifts on is boxed
+   * in a native image.
+   */
   static void unpack8(int[] page, int at, int runs, int shift, float[] scales, float[] zeros, float[] out) {
     for (int run = 0; run < runs; run += 4) {
       for (int part = 0; part < 8; part += LANES) {
-        IntVector codes = IntVector.fromArray(PageLanes.INTS_256, page, at + 2 * run + part);
         for (int b = 0; b < 4; b++) {
+          IntVector codes = IntVector.fromArray(PageLanes.INTS_256, page, at + 2 * run + part).lanewise(LSHR, 8 * b);
           int group = run + b >> shift;
           ((FloatVector) codes.and(255).convert(I2F, 0))
               .fma(FloatVector.broadcast(PageLanes.FLOATS_256, scales[group]), FloatVector.broadcast(PageLanes.FLOATS_256, zeros[group]))
               .intoArray(out, 8 * (run + b) + part);
-          codes = codes.lanewise(LSHR, 8);
         }
       }
     }
@@ -64,13 +66,12 @@ final class PageKernel256 {
   static void unpack4(int[] page, int at, int runs, int shift, float[] scales, float[] zeros, float[] out) {
     for (int run = 0; run < runs; run += 8) {
       for (int part = 0; part < 8; part += LANES) {
-        IntVector codes = IntVector.fromArray(PageLanes.INTS_256, page, at + run + part);
         for (int b = 0; b < 8; b++) {
+          IntVector codes = IntVector.fromArray(PageLanes.INTS_256, page, at + run + part).lanewise(LSHR, 4 * b);
           int group = run + b >> shift;
           ((FloatVector) codes.and(15).convert(I2F, 0))
               .fma(FloatVector.broadcast(PageLanes.FLOATS_256, scales[group]), FloatVector.broadcast(PageLanes.FLOATS_256, zeros[group]))
               .intoArray(out, 8 * (run + b) + part);
-          codes = codes.lanewise(LSHR, 4);
         }
       }
     }
@@ -80,13 +81,12 @@ final class PageKernel256 {
   static void unpack2(int[] page, int at, int runs, int shift, float[] scales, float[] zeros, float[] out) {
     for (int run = 0; run < runs; run += 16) {
       for (int part = 0; part < 8; part += LANES) {
-        IntVector codes = IntVector.fromArray(PageLanes.INTS_256, page, at + run / 2 + part);
         for (int b = 0; b < 16; b++) {
+          IntVector codes = IntVector.fromArray(PageLanes.INTS_256, page, at + run / 2 + part).lanewise(LSHR, 2 * b);
           int group = run + b >> shift;
           ((FloatVector) codes.and(3).convert(I2F, 0))
               .fma(FloatVector.broadcast(PageLanes.FLOATS_256, scales[group]), FloatVector.broadcast(PageLanes.FLOATS_256, zeros[group]))
               .intoArray(out, 8 * (run + b) + part);
-          codes = codes.lanewise(LSHR, 2);
         }
       }
     }
