@@ -21,41 +21,60 @@ import jdk.incubator.vector.ShortVector;
 final class Int8Kernel128 {
   private Int8Kernel128() {}
 
-  /** One vector times one tile of 8-bit weights. */
+  /** One vector times two tiles of 8-bit weights, which may be the same: two streams of weights. */
   static void eight(
-      MemorySegment weights, long tile, int blocks, float[] pairs, int pairsAt, float[] scales, int block, float[] out, int outAt, int row) {
-    FloatVector sum0 = FloatVector.zero(Lanes128.FLOATS);
-    FloatVector sum1 = FloatVector.zero(Lanes128.FLOATS);
+      MemorySegment weights, long tileA, long tileB, int blocks, float[] pairs, int pairsAt, float[] scales, int block,
+      float[] out, int outA, int outB, int row) {
+    FloatVector sumA0 = FloatVector.zero(Lanes128.FLOATS);
+    FloatVector sumA1 = FloatVector.zero(Lanes128.FLOATS);
+    FloatVector sumB0 = FloatVector.zero(Lanes128.FLOATS);
+    FloatVector sumB1 = FloatVector.zero(Lanes128.FLOATS);
     for (int b = 0; b < blocks; b++) {
-      FloatVector s0 = ((IntVector) ShortVector.fromMemorySegment(Lanes128.HALF_SHORTS, weights, tile + 2L * row, LITTLE_ENDIAN).convertShape(S2I, Lanes128.INTS, 0))
+      float scale = scales[block + b];
+      FloatVector sA0 = ((IntVector) ShortVector.fromMemorySegment(Lanes128.HALF_SHORTS, weights, tileA + 2L * row, LITTLE_ENDIAN).convertShape(S2I, Lanes128.INTS, 0))
           .lanewise(LSHL, 13).and(Half.FLOAT_BITS).reinterpretAsFloats().mul(Half.FLOAT_SCALE);
-      FloatVector s1 = ((IntVector) ShortVector.fromMemorySegment(Lanes128.HALF_SHORTS, weights, tile + 2L * row + 8, LITTLE_ENDIAN).convertShape(S2I, Lanes128.INTS, 0))
+      FloatVector sA1 = ((IntVector) ShortVector.fromMemorySegment(Lanes128.HALF_SHORTS, weights, tileA + 2L * row + 8, LITTLE_ENDIAN).convertShape(S2I, Lanes128.INTS, 0))
           .lanewise(LSHL, 13).and(Half.FLOAT_BITS).reinterpretAsFloats().mul(Half.FLOAT_SCALE);
-      IntVector acc0 = IntVector.zero(Lanes128.INTS);
-      IntVector acc1 = IntVector.zero(Lanes128.INTS);
-      long at = tile + Int8Matrix.SCALE_BYTES + 4L * row;
+      FloatVector sB0 = ((IntVector) ShortVector.fromMemorySegment(Lanes128.HALF_SHORTS, weights, tileB + 2L * row, LITTLE_ENDIAN).convertShape(S2I, Lanes128.INTS, 0))
+          .lanewise(LSHL, 13).and(Half.FLOAT_BITS).reinterpretAsFloats().mul(Half.FLOAT_SCALE);
+      FloatVector sB1 = ((IntVector) ShortVector.fromMemorySegment(Lanes128.HALF_SHORTS, weights, tileB + 2L * row + 8, LITTLE_ENDIAN).convertShape(S2I, Lanes128.INTS, 0))
+          .lanewise(LSHL, 13).and(Half.FLOAT_BITS).reinterpretAsFloats().mul(Half.FLOAT_SCALE);
+      IntVector accA0 = IntVector.zero(Lanes128.INTS);
+      IntVector accA1 = IntVector.zero(Lanes128.INTS);
+      IntVector accB0 = IntVector.zero(Lanes128.INTS);
+      IntVector accB1 = IntVector.zero(Lanes128.INTS);
+      long atA = tileA + Int8Matrix.SCALE_BYTES + 4L * row;
+      long atB = tileB + Int8Matrix.SCALE_BYTES + 4L * row;
       for (int j = 0; j < 2 * Int8Matrix.GROUP_VECTORS; j++) {
         ShortVector x0 = FloatVector.broadcast(Lanes128.FLOATS, pairs[pairsAt]).reinterpretAsShorts();
         ShortVector x1 = FloatVector.broadcast(Lanes128.FLOATS, pairs[pairsAt + 1]).reinterpretAsShorts();
-        ShortVector w0 = ShortVector.fromMemorySegment(Lanes128.SHORTS, weights, at, LITTLE_ENDIAN);
-        ShortVector low0 = w0.lanewise(LSHL, 8).lanewise(ASHR, 8);
-        ShortVector high0 = w0.lanewise(ASHR, 8);
-        IntVector two0 = low0.mul(x0).add(high0.mul(x1)).reinterpretAsInts();
-        acc0 = acc0.add(two0.lanewise(LSHL, 16).lanewise(ASHR, 16)).add(two0.lanewise(ASHR, 16));
-        ShortVector w1 = ShortVector.fromMemorySegment(Lanes128.SHORTS, weights, at + 16, LITTLE_ENDIAN);
-        ShortVector low1 = w1.lanewise(LSHL, 8).lanewise(ASHR, 8);
-        ShortVector high1 = w1.lanewise(ASHR, 8);
-        IntVector two1 = low1.mul(x0).add(high1.mul(x1)).reinterpretAsInts();
-        acc1 = acc1.add(two1.lanewise(LSHL, 16).lanewise(ASHR, 16)).add(two1.lanewise(ASHR, 16));
-        at += Int8Matrix.VECTOR_BYTES;
+        ShortVector wA0 = ShortVector.fromMemorySegment(Lanes128.SHORTS, weights, atA, LITTLE_ENDIAN);
+        IntVector twoA0 = wA0.lanewise(LSHL, 8).lanewise(ASHR, 8).mul(x0).add(wA0.lanewise(ASHR, 8).mul(x1)).reinterpretAsInts();
+        accA0 = accA0.add(twoA0.lanewise(LSHL, 16).lanewise(ASHR, 16)).add(twoA0.lanewise(ASHR, 16));
+        ShortVector wA1 = ShortVector.fromMemorySegment(Lanes128.SHORTS, weights, atA + 16, LITTLE_ENDIAN);
+        IntVector twoA1 = wA1.lanewise(LSHL, 8).lanewise(ASHR, 8).mul(x0).add(wA1.lanewise(ASHR, 8).mul(x1)).reinterpretAsInts();
+        accA1 = accA1.add(twoA1.lanewise(LSHL, 16).lanewise(ASHR, 16)).add(twoA1.lanewise(ASHR, 16));
+        ShortVector wB0 = ShortVector.fromMemorySegment(Lanes128.SHORTS, weights, atB, LITTLE_ENDIAN);
+        IntVector twoB0 = wB0.lanewise(LSHL, 8).lanewise(ASHR, 8).mul(x0).add(wB0.lanewise(ASHR, 8).mul(x1)).reinterpretAsInts();
+        accB0 = accB0.add(twoB0.lanewise(LSHL, 16).lanewise(ASHR, 16)).add(twoB0.lanewise(ASHR, 16));
+        ShortVector wB1 = ShortVector.fromMemorySegment(Lanes128.SHORTS, weights, atB + 16, LITTLE_ENDIAN);
+        IntVector twoB1 = wB1.lanewise(LSHL, 8).lanewise(ASHR, 8).mul(x0).add(wB1.lanewise(ASHR, 8).mul(x1)).reinterpretAsInts();
+        accB1 = accB1.add(twoB1.lanewise(LSHL, 16).lanewise(ASHR, 16)).add(twoB1.lanewise(ASHR, 16));
+        atA += Int8Matrix.VECTOR_BYTES;
+        atB += Int8Matrix.VECTOR_BYTES;
         pairsAt += 2;
       }
-      sum0 = ((FloatVector) acc0.convert(I2F, 0)).fma(s0.mul(scales[block + b]), sum0);
-      sum1 = ((FloatVector) acc1.convert(I2F, 0)).fma(s1.mul(scales[block + b]), sum1);
-      tile += Int8Matrix.EIGHT_BIT_BLOCK_BYTES;
+      sumA0 = ((FloatVector) accA0.convert(I2F, 0)).fma(sA0.mul(scale), sumA0);
+      sumA1 = ((FloatVector) accA1.convert(I2F, 0)).fma(sA1.mul(scale), sumA1);
+      sumB0 = ((FloatVector) accB0.convert(I2F, 0)).fma(sB0.mul(scale), sumB0);
+      sumB1 = ((FloatVector) accB1.convert(I2F, 0)).fma(sB1.mul(scale), sumB1);
+      tileA += Int8Matrix.EIGHT_BIT_BLOCK_BYTES;
+      tileB += Int8Matrix.EIGHT_BIT_BLOCK_BYTES;
     }
-    sum0.intoArray(out, outAt + row);
-    sum1.intoArray(out, outAt + row + 4);
+    sumA0.intoArray(out, outA + row);
+    sumA1.intoArray(out, outA + row + 4);
+    sumB0.intoArray(out, outB + row);
+    sumB1.intoArray(out, outB + row + 4);
   }
 
   /** Two vectors times one tile of 8-bit weights, which are loaded and taken apart once for both. */
@@ -111,47 +130,74 @@ final class Int8Kernel128 {
     sumB1.intoArray(out, outB + row + 4);
   }
 
-  /** One vector times one tile of 6-bit weights. */
+  /** One vector times two tiles of 6-bit weights, which may be the same: two streams of weights. */
   static void six(
-      MemorySegment weights, long tile, int blocks, float[] pairs, int pairsAt, float[] scales, int[] offsets, int block, float[] out, int outAt, int row) {
-    FloatVector sum0 = FloatVector.zero(Lanes128.FLOATS);
-    FloatVector sum1 = FloatVector.zero(Lanes128.FLOATS);
+      MemorySegment weights, long tileA, long tileB, int blocks, float[] pairs, int pairsAt, float[] scales, int[] offsets, int block,
+      float[] out, int outA, int outB, int row) {
+    FloatVector sumA0 = FloatVector.zero(Lanes128.FLOATS);
+    FloatVector sumA1 = FloatVector.zero(Lanes128.FLOATS);
+    FloatVector sumB0 = FloatVector.zero(Lanes128.FLOATS);
+    FloatVector sumB1 = FloatVector.zero(Lanes128.FLOATS);
     for (int b = 0; b < blocks; b++) {
-      FloatVector s0 = ((IntVector) ShortVector.fromMemorySegment(Lanes128.HALF_SHORTS, weights, tile + 2L * row, LITTLE_ENDIAN).convertShape(S2I, Lanes128.INTS, 0))
+      float scale = scales[block + b];
+      FloatVector sA0 = ((IntVector) ShortVector.fromMemorySegment(Lanes128.HALF_SHORTS, weights, tileA + 2L * row, LITTLE_ENDIAN).convertShape(S2I, Lanes128.INTS, 0))
           .lanewise(LSHL, 13).and(Half.FLOAT_BITS).reinterpretAsFloats().mul(Half.FLOAT_SCALE);
-      FloatVector s1 = ((IntVector) ShortVector.fromMemorySegment(Lanes128.HALF_SHORTS, weights, tile + 2L * row + 8, LITTLE_ENDIAN).convertShape(S2I, Lanes128.INTS, 0))
+      FloatVector sA1 = ((IntVector) ShortVector.fromMemorySegment(Lanes128.HALF_SHORTS, weights, tileA + 2L * row + 8, LITTLE_ENDIAN).convertShape(S2I, Lanes128.INTS, 0))
+          .lanewise(LSHL, 13).and(Half.FLOAT_BITS).reinterpretAsFloats().mul(Half.FLOAT_SCALE);
+      FloatVector sB0 = ((IntVector) ShortVector.fromMemorySegment(Lanes128.HALF_SHORTS, weights, tileB + 2L * row, LITTLE_ENDIAN).convertShape(S2I, Lanes128.INTS, 0))
+          .lanewise(LSHL, 13).and(Half.FLOAT_BITS).reinterpretAsFloats().mul(Half.FLOAT_SCALE);
+      FloatVector sB1 = ((IntVector) ShortVector.fromMemorySegment(Lanes128.HALF_SHORTS, weights, tileB + 2L * row + 8, LITTLE_ENDIAN).convertShape(S2I, Lanes128.INTS, 0))
           .lanewise(LSHL, 13).and(Half.FLOAT_BITS).reinterpretAsFloats().mul(Half.FLOAT_SCALE);
       for (int group = 0; group < 2; group++) {
-        long at = tile + Int8Matrix.SIX_BIT_SCALE_BYTES + (long) group * Int8Matrix.GROUP_BYTES + 4L * row;
-        ShortVector acc0 = IntVector.broadcast(Lanes128.INTS, offsets[2 * (block + b) + group]).reinterpretAsShorts();
-        ShortVector acc1 = acc0;
+        ShortVector accA0 = IntVector.broadcast(Lanes128.INTS, offsets[2 * (block + b) + group]).reinterpretAsShorts();
+        ShortVector accA1 = accA0;
+        ShortVector accB0 = accA0;
+        ShortVector accB1 = accA0;
+        long atA = tileA + Int8Matrix.SIX_BIT_SCALE_BYTES + (long) group * Int8Matrix.GROUP_BYTES + 4L * row;
+        long atB = tileB + Int8Matrix.SIX_BIT_SCALE_BYTES + (long) group * Int8Matrix.GROUP_BYTES + 4L * row;
         for (int j = 0; j < Int8Matrix.GROUP_VECTORS; j++) {
           ShortVector x0 = FloatVector.broadcast(Lanes128.FLOATS, pairs[pairsAt]).reinterpretAsShorts();
           ShortVector x1 = FloatVector.broadcast(Lanes128.FLOATS, pairs[pairsAt + 1]).reinterpretAsShorts();
-          ShortVector w0 = ShortVector.fromMemorySegment(Lanes128.SHORTS, weights, at, LITTLE_ENDIAN);
-          ShortVector low0 = w0.and((short) 0xff);
-          ShortVector high0 = w0.lanewise(LSHR, 8);
-          acc0 = acc0.add(low0.mul(x0)).add(high0.mul(x1));
-          ShortVector w1 = ShortVector.fromMemorySegment(Lanes128.SHORTS, weights, at + 16, LITTLE_ENDIAN);
-          ShortVector low1 = w1.and((short) 0xff);
-          ShortVector high1 = w1.lanewise(LSHR, 8);
-          acc1 = acc1.add(low1.mul(x0)).add(high1.mul(x1));
-          at += Int8Matrix.VECTOR_BYTES;
+          ShortVector wA0 = ShortVector.fromMemorySegment(Lanes128.SHORTS, weights, atA, LITTLE_ENDIAN);
+          accA0 = accA0.add(wA0.and((short) 0xff).mul(x0)).add(wA0.lanewise(LSHR, 8).mul(x1));
+          ShortVector wA1 = ShortVector.fromMemorySegment(Lanes128.SHORTS, weights, atA + 16, LITTLE_ENDIAN);
+          accA1 = accA1.add(wA1.and((short) 0xff).mul(x0)).add(wA1.lanewise(LSHR, 8).mul(x1));
+          ShortVector wB0 = ShortVector.fromMemorySegment(Lanes128.SHORTS, weights, atB, LITTLE_ENDIAN);
+          accB0 = accB0.add(wB0.and((short) 0xff).mul(x0)).add(wB0.lanewise(LSHR, 8).mul(x1));
+          ShortVector wB1 = ShortVector.fromMemorySegment(Lanes128.SHORTS, weights, atB + 16, LITTLE_ENDIAN);
+          accB1 = accB1.add(wB1.and((short) 0xff).mul(x0)).add(wB1.lanewise(LSHR, 8).mul(x1));
+          atA += Int8Matrix.VECTOR_BYTES;
+          atB += Int8Matrix.VECTOR_BYTES;
           pairsAt += 2;
         }
-        FloatVector sub0 = s0.mul((FloatVector) ((IntVector) ByteVector.fromMemorySegment(Lanes128.BYTES, weights, tile + Int8Matrix.SCALE_BYTES + 16 * group + row, LITTLE_ENDIAN)
-            .convertShape(B2I, Lanes128.INTS, 0)).convert(I2F, 0));
-        IntVector int0 = acc0.reinterpretAsInts();
-        sum0 = ((FloatVector) int0.lanewise(LSHL, 16).lanewise(ASHR, 16).add(int0.lanewise(ASHR, 16)).convert(I2F, 0)).fma(sub0.mul(scales[block + b]), sum0);
-        FloatVector sub1 = s1.mul((FloatVector) ((IntVector) ByteVector.fromMemorySegment(Lanes128.BYTES, weights, tile + Int8Matrix.SCALE_BYTES + 16 * group + row + 4, LITTLE_ENDIAN)
-            .convertShape(B2I, Lanes128.INTS, 0)).convert(I2F, 0));
-        IntVector int1 = acc1.reinterpretAsInts();
-        sum1 = ((FloatVector) int1.lanewise(LSHL, 16).lanewise(ASHR, 16).add(int1.lanewise(ASHR, 16)).convert(I2F, 0)).fma(sub1.mul(scales[block + b]), sum1);
+        IntVector intA0 = accA0.reinterpretAsInts();
+        FloatVector subA0 = sA0.mul((FloatVector) ((IntVector) ByteVector
+            .fromMemorySegment(Lanes128.BYTES, weights, tileA + Int8Matrix.SCALE_BYTES + 16 * group + row, LITTLE_ENDIAN)
+            .convertShape(B2I, Lanes128.INTS, 0)).convert(I2F, 0)).mul(scale);
+        sumA0 = ((FloatVector) intA0.lanewise(LSHL, 16).lanewise(ASHR, 16).add(intA0.lanewise(ASHR, 16)).convert(I2F, 0)).fma(subA0, sumA0);
+        IntVector intA1 = accA1.reinterpretAsInts();
+        FloatVector subA1 = sA1.mul((FloatVector) ((IntVector) ByteVector
+            .fromMemorySegment(Lanes128.BYTES, weights, tileA + Int8Matrix.SCALE_BYTES + 16 * group + row + 4, LITTLE_ENDIAN)
+            .convertShape(B2I, Lanes128.INTS, 0)).convert(I2F, 0)).mul(scale);
+        sumA1 = ((FloatVector) intA1.lanewise(LSHL, 16).lanewise(ASHR, 16).add(intA1.lanewise(ASHR, 16)).convert(I2F, 0)).fma(subA1, sumA1);
+        IntVector intB0 = accB0.reinterpretAsInts();
+        FloatVector subB0 = sB0.mul((FloatVector) ((IntVector) ByteVector
+            .fromMemorySegment(Lanes128.BYTES, weights, tileB + Int8Matrix.SCALE_BYTES + 16 * group + row, LITTLE_ENDIAN)
+            .convertShape(B2I, Lanes128.INTS, 0)).convert(I2F, 0)).mul(scale);
+        sumB0 = ((FloatVector) intB0.lanewise(LSHL, 16).lanewise(ASHR, 16).add(intB0.lanewise(ASHR, 16)).convert(I2F, 0)).fma(subB0, sumB0);
+        IntVector intB1 = accB1.reinterpretAsInts();
+        FloatVector subB1 = sB1.mul((FloatVector) ((IntVector) ByteVector
+            .fromMemorySegment(Lanes128.BYTES, weights, tileB + Int8Matrix.SCALE_BYTES + 16 * group + row + 4, LITTLE_ENDIAN)
+            .convertShape(B2I, Lanes128.INTS, 0)).convert(I2F, 0)).mul(scale);
+        sumB1 = ((FloatVector) intB1.lanewise(LSHL, 16).lanewise(ASHR, 16).add(intB1.lanewise(ASHR, 16)).convert(I2F, 0)).fma(subB1, sumB1);
       }
-      tile += Int8Matrix.SIX_BIT_BLOCK_BYTES;
+      tileA += Int8Matrix.SIX_BIT_BLOCK_BYTES;
+      tileB += Int8Matrix.SIX_BIT_BLOCK_BYTES;
     }
-    sum0.intoArray(out, outAt + row);
-    sum1.intoArray(out, outAt + row + 4);
+    sumA0.intoArray(out, outA + row);
+    sumA1.intoArray(out, outA + row + 4);
+    sumB0.intoArray(out, outB + row);
+    sumB1.intoArray(out, outB + row + 4);
   }
 
   /** Two vectors times one tile of 6-bit weights, which are loaded and taken apart once for both. */

@@ -104,60 +104,81 @@ public final class Int8Matrix implements TiledMatrix {
   @Override
   public void multiply(Activations x, int tokens, float[] out, int stride, int from, int to, KernelMode mode) {
     TiledMatrix.check(this, x, tokens, out, stride, from, to);
-    for (int tile = from; tile < to; tile++) {
-      switch (mode) {
-        case SCALAR -> multiplyScalar(tile, x, tokens, out, stride);
-        case VECTOR_256 -> multiply256(tile, x, tokens, out, stride);
-        case VECTOR_128 -> multiply128(tile, x, tokens, out, stride);
-      }
-    }
-  }
-
-  private void multiply256(int tile, Activations x, int tokens, float[] out, int stride) {
-    long at = (long) tile * blocks * blockBytes(sixBits);
-    int outAt = tile * TILE_ROWS;
-    int pairs = blocks * Activations.PAIRS;
-    int token = 0;
-    for (; token + 1 < tokens; token += 2) {
-      int other = token + 1;
-      if (sixBits) {
-        Int8Kernel256.sixTwo(data, at, blocks, x.pairs, token * pairs, other * pairs, x.scales, x.sixBitOffsets, token * blocks, other * blocks, out,
-            token * stride + outAt, other * stride + outAt);
-      } else {
-        Int8Kernel256.eightTwo(data, at, blocks, x.pairs, token * pairs, other * pairs, x.scales, token * blocks, other * blocks, out,
-            token * stride + outAt, other * stride + outAt);
-      }
-    }
-    if (token < tokens) {
-      if (sixBits) {
-        Int8Kernel256.six(data, at, blocks, x.pairs, token * pairs, x.scales, x.sixBitOffsets, token * blocks, out, token * stride + outAt);
-      } else {
-        Int8Kernel256.eight(data, at, blocks, x.pairs, token * pairs, x.scales, token * blocks, out, token * stride + outAt);
-      }
-    }
-  }
-
-  private void multiply128(int tile, Activations x, int tokens, float[] out, int stride) {
-    long at = (long) tile * blocks * blockBytes(sixBits);
-    int outAt = tile * TILE_ROWS;
-    int pairs = blocks * Activations.PAIRS;
-    for (int row = 0; row < TILE_ROWS; row += TILE_ROWS / 2) {
-      int token = 0;
-      for (; token + 1 < tokens; token += 2) {
-        int other = token + 1;
-        if (sixBits) {
-          Int8Kernel128.sixTwo(data, at, blocks, x.pairs, token * pairs, other * pairs, x.scales, x.sixBitOffsets, token * blocks, other * blocks, out,
-              token * stride + outAt, other * stride + outAt, row);
-        } else {
-          Int8Kernel128.eightTwo(data, at, blocks, x.pairs, token * pairs, other * pairs, x.scales, token * blocks, other * blocks, out,
-              token * stride + outAt, other * stride + outAt, row);
+    switch (mode) {
+      case SCALAR -> {
+        for (int tile = from; tile < to; tile++) {
+          multiplyScalar(tile, x, tokens, out, stride);
         }
       }
-      if (token < tokens) {
+      case VECTOR_256 -> {
+        for (int tile = from; tile < to; tile += 2) {
+          multiply256(x, tokens, out, stride, tile, to);
+        }
+      }
+      case VECTOR_128 -> {
+        for (int tile = from; tile < to; tile += 2) {
+          multiply128(x, tokens, out, stride, tile, to);
+        }
+      }
+    }
+  }
+
+  /** Two tiles, or the last one: two tokens at a time tile by tile, an odd last one with both tiles at once. */
+  private void multiply256(Activations x, int tokens, float[] out, int stride, int first, int to) {
+    long tileBytes = (long) blocks * blockBytes(sixBits);
+    int pairs = blocks * Activations.PAIRS;
+    int even = tokens & -2;
+    int last = Math.min(first + 1, to - 1);
+    for (int tile = first; tile <= last; tile++) {
+      long at = tile * tileBytes;
+      for (int token = 0; token < even; token += 2) {
+        int other = token + 1;
+        int outA = token * stride + tile * TILE_ROWS;
+        int outB = outA + stride;
         if (sixBits) {
-          Int8Kernel128.six(data, at, blocks, x.pairs, token * pairs, x.scales, x.sixBitOffsets, token * blocks, out, token * stride + outAt, row);
+          Int8Kernel256.sixTwo(data, at, blocks, x.pairs, token * pairs, other * pairs, x.scales, x.sixBitOffsets, token * blocks, other * blocks, out, outA, outB);
         } else {
-          Int8Kernel128.eight(data, at, blocks, x.pairs, token * pairs, x.scales, token * blocks, out, token * stride + outAt, row);
+          Int8Kernel256.eightTwo(data, at, blocks, x.pairs, token * pairs, other * pairs, x.scales, token * blocks, other * blocks, out, outA, outB);
+        }
+      }
+    }
+    if (even < tokens) {
+      int outA = even * stride + first * TILE_ROWS;
+      int outB = even * stride + last * TILE_ROWS;
+      if (sixBits) {
+        Int8Kernel256.six(data, first * tileBytes, last * tileBytes, blocks, x.pairs, even * pairs, x.scales, x.sixBitOffsets, even * blocks, out, outA, outB);
+      } else {
+        Int8Kernel256.eight(data, first * tileBytes, last * tileBytes, blocks, x.pairs, even * pairs, x.scales, even * blocks, out, outA, outB);
+      }
+    }
+  }
+
+  private void multiply128(Activations x, int tokens, float[] out, int stride, int first, int to) {
+    long tileBytes = (long) blocks * blockBytes(sixBits);
+    int pairs = blocks * Activations.PAIRS;
+    int even = tokens & -2;
+    int last = Math.min(first + 1, to - 1);
+    for (int row = 0; row < TILE_ROWS; row += TILE_ROWS / 2) {
+      for (int tile = first; tile <= last; tile++) {
+        long at = tile * tileBytes;
+        for (int token = 0; token < even; token += 2) {
+          int other = token + 1;
+          int outA = token * stride + tile * TILE_ROWS;
+          int outB = outA + stride;
+          if (sixBits) {
+            Int8Kernel128.sixTwo(data, at, blocks, x.pairs, token * pairs, other * pairs, x.scales, x.sixBitOffsets, token * blocks, other * blocks, out, outA, outB, row);
+          } else {
+            Int8Kernel128.eightTwo(data, at, blocks, x.pairs, token * pairs, other * pairs, x.scales, token * blocks, other * blocks, out, outA, outB, row);
+          }
+        }
+      }
+      if (even < tokens) {
+        int outA = even * stride + first * TILE_ROWS;
+        int outB = even * stride + last * TILE_ROWS;
+        if (sixBits) {
+          Int8Kernel128.six(data, first * tileBytes, last * tileBytes, blocks, x.pairs, even * pairs, x.scales, x.sixBitOffsets, even * blocks, out, outA, outB, row);
+        } else {
+          Int8Kernel128.eight(data, first * tileBytes, last * tileBytes, blocks, x.pairs, even * pairs, x.scales, even * blocks, out, outA, outB, row);
         }
       }
     }

@@ -3,8 +3,6 @@ package dev.nibble.kernel;
 /** Matrix products of one input with up to three matrices, shared out to a pool's workers in one go. Used by one thread at a time, as the pool is. */
 public final class Products {
   private static final int MOST_MATRICES = 3; // query, key and value
-  /** Least tiles of a piece: fewer cost more to share out than to compute. */
-  private static final int GRAIN = 2;
 
   private final WorkerPool pool;
   private final KernelMode mode;
@@ -17,7 +15,7 @@ public final class Products {
   private final TiledMatrix[] matrices = new TiledMatrix[MOST_MATRICES];
   private final float[][] outs = new float[MOST_MATRICES][];
   private final int[] strides = new int[MOST_MATRICES];
-  private final int[] ends = new int[MOST_MATRICES]; // tiles up to this matrix's last
+  private final int[] ends = new int[MOST_MATRICES]; // shares of tiles up to this matrix's last
 
   public Products(WorkerPool pool, KernelMode mode) {
     this.pool = pool;
@@ -70,20 +68,20 @@ public final class Products {
     matrices[parts] = matrix;
     outs[parts] = out;
     strides[parts] = stride;
-    ends[parts] = (parts == 0 ? 0 : ends[parts - 1]) + matrix.tiles();
+    ends[parts] = (parts == 0 ? 0 : ends[parts - 1]) + Math.ceilDiv(matrix.tiles(), TiledMatrix.SHARE);
     parts++;
   }
 
   private void run() {
-    pool.run(ends[parts - 1], GRAIN, work);
+    pool.run(ends[parts - 1], 1, work);
   }
 
-  /** Tiles {@code from} to {@code to - 1}, counted through all matrices. */
+  /** Shares {@code from} to {@code to - 1}, counted through all matrices. */
   private void compute(int worker, int from, int to) {
     int first = 0;
     for (int part = 0; part < parts; part++) {
-      int begin = Math.max(from, first) - first;
-      int end = Math.min(to, ends[part]) - first;
+      int begin = TiledMatrix.SHARE * (Math.max(from, first) - first);
+      int end = Math.min(TiledMatrix.SHARE * (Math.min(to, ends[part]) - first), matrices[part].tiles());
       if (begin < end) {
         matrices[part].multiply(x, tokens, outs[part], strides[part], begin, end, mode);
       }

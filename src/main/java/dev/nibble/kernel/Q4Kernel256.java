@@ -19,46 +19,130 @@ import jdk.incubator.vector.ShortVector;
 final class Q4Kernel256 {
   private Q4Kernel256() {}
 
-  /** One vector times one tile. */
+  /**
+   * One vector times four tiles, which may be the same: four streams of weights, since the processor reads one alone at half the speed that it reads four.
+   */
   static void multiply(
-      MemorySegment weights, long tile, int blocks, float[] steps, int stepsAt, float[] scales, int[] offsets, int block, float[] out, int outAt) {
-    FloatVector sum0 = FloatVector.zero(Lanes.FLOATS);
-    FloatVector sum1 = FloatVector.zero(Lanes.FLOATS);
+      MemorySegment weights, long tileA, long tileB, long tileC, long tileD, int blocks, float[] steps, int stepsAt, float[] scales, int[] offsets, int block,
+      float[] out, int outA, int outB, int outC, int outD) {
+    FloatVector sumA0 = FloatVector.zero(Lanes.FLOATS);
+    FloatVector sumA1 = FloatVector.zero(Lanes.FLOATS);
+    FloatVector sumB0 = FloatVector.zero(Lanes.FLOATS);
+    FloatVector sumB1 = FloatVector.zero(Lanes.FLOATS);
+    FloatVector sumC0 = FloatVector.zero(Lanes.FLOATS);
+    FloatVector sumC1 = FloatVector.zero(Lanes.FLOATS);
+    FloatVector sumD0 = FloatVector.zero(Lanes.FLOATS);
+    FloatVector sumD1 = FloatVector.zero(Lanes.FLOATS);
     for (int b = 0; b < blocks; b++) {
-      ShortVector acc0 = IntVector.broadcast(Lanes.INTS, offsets[block + b]).reinterpretAsShorts();
-      ShortVector acc1 = acc0;
-      long at = tile + Q4Matrix.SCALE_BYTES;
+      ShortVector accA0 = IntVector.broadcast(Lanes.INTS, offsets[block + b]).reinterpretAsShorts();
+      ShortVector accA1 = accA0;
+      ShortVector accB0 = accA0;
+      ShortVector accB1 = accA0;
+      ShortVector accC0 = accA0;
+      ShortVector accC1 = accA0;
+      ShortVector accD0 = accA0;
+      ShortVector accD1 = accA0;
+      long atA = tileA + Q4Matrix.SCALE_BYTES;
+      long atB = tileB + Q4Matrix.SCALE_BYTES;
+      long atC = tileC + Q4Matrix.SCALE_BYTES;
+      long atD = tileD + Q4Matrix.SCALE_BYTES;
       for (int group = 0; group < Q4Matrix.GROUPS; group++) {
-        ShortVector w0 = ShortVector.fromMemorySegment(Lanes.SHORTS, weights, at, LITTLE_ENDIAN);
-        ShortVector w1 = ShortVector.fromMemorySegment(Lanes.SHORTS, weights, at + 32, LITTLE_ENDIAN);
+        ShortVector wA0 = ShortVector.fromMemorySegment(Lanes.SHORTS, weights, atA, LITTLE_ENDIAN);
+        ShortVector wA1 = ShortVector.fromMemorySegment(Lanes.SHORTS, weights, atA + 32, LITTLE_ENDIAN);
+        ShortVector wB0 = ShortVector.fromMemorySegment(Lanes.SHORTS, weights, atB, LITTLE_ENDIAN);
+        ShortVector wB1 = ShortVector.fromMemorySegment(Lanes.SHORTS, weights, atB + 32, LITTLE_ENDIAN);
+        ShortVector wC0 = ShortVector.fromMemorySegment(Lanes.SHORTS, weights, atC, LITTLE_ENDIAN);
+        ShortVector wC1 = ShortVector.fromMemorySegment(Lanes.SHORTS, weights, atC + 32, LITTLE_ENDIAN);
+        ShortVector wD0 = ShortVector.fromMemorySegment(Lanes.SHORTS, weights, atD, LITTLE_ENDIAN);
+        ShortVector wD1 = ShortVector.fromMemorySegment(Lanes.SHORTS, weights, atD + 32, LITTLE_ENDIAN);
         ShortVector x0 = FloatVector.broadcast(Lanes.FLOATS, steps[stepsAt]).reinterpretAsShorts();
-        acc0 = acc0.add(w0.mul(x0));
-        acc1 = acc1.add(w1.mul(x0));
+        accA0 = accA0.add(wA0.mul(x0));
+        accA1 = accA1.add(wA1.mul(x0));
+        accB0 = accB0.add(wB0.mul(x0));
+        accB1 = accB1.add(wB1.mul(x0));
+        accC0 = accC0.add(wC0.mul(x0));
+        accC1 = accC1.add(wC1.mul(x0));
+        accD0 = accD0.add(wD0.mul(x0));
+        accD1 = accD1.add(wD1.mul(x0));
         ShortVector x1 = FloatVector.broadcast(Lanes.FLOATS, steps[stepsAt + 1]).reinterpretAsShorts();
-        acc0 = acc0.add(w0.lanewise(LSHR, 4).mul(x1));
-        acc1 = acc1.add(w1.lanewise(LSHR, 4).mul(x1));
+        accA0 = accA0.add(wA0.lanewise(LSHR, 4).mul(x1));
+        accA1 = accA1.add(wA1.lanewise(LSHR, 4).mul(x1));
+        accB0 = accB0.add(wB0.lanewise(LSHR, 4).mul(x1));
+        accB1 = accB1.add(wB1.lanewise(LSHR, 4).mul(x1));
+        accC0 = accC0.add(wC0.lanewise(LSHR, 4).mul(x1));
+        accC1 = accC1.add(wC1.lanewise(LSHR, 4).mul(x1));
+        accD0 = accD0.add(wD0.lanewise(LSHR, 4).mul(x1));
+        accD1 = accD1.add(wD1.lanewise(LSHR, 4).mul(x1));
         ShortVector x2 = FloatVector.broadcast(Lanes.FLOATS, steps[stepsAt + 2]).reinterpretAsShorts();
-        acc0 = acc0.add(w0.lanewise(LSHR, 8).mul(x2));
-        acc1 = acc1.add(w1.lanewise(LSHR, 8).mul(x2));
+        accA0 = accA0.add(wA0.lanewise(LSHR, 8).mul(x2));
+        accA1 = accA1.add(wA1.lanewise(LSHR, 8).mul(x2));
+        accB0 = accB0.add(wB0.lanewise(LSHR, 8).mul(x2));
+        accB1 = accB1.add(wB1.lanewise(LSHR, 8).mul(x2));
+        accC0 = accC0.add(wC0.lanewise(LSHR, 8).mul(x2));
+        accC1 = accC1.add(wC1.lanewise(LSHR, 8).mul(x2));
+        accD0 = accD0.add(wD0.lanewise(LSHR, 8).mul(x2));
+        accD1 = accD1.add(wD1.lanewise(LSHR, 8).mul(x2));
         ShortVector x3 = FloatVector.broadcast(Lanes.FLOATS, steps[stepsAt + 3]).reinterpretAsShorts();
-        acc0 = acc0.add(w0.lanewise(LSHR, 12).mul(x3));
-        acc1 = acc1.add(w1.lanewise(LSHR, 12).mul(x3));
-        at += Q4Matrix.GROUP_BYTES;
+        accA0 = accA0.add(wA0.lanewise(LSHR, 12).mul(x3));
+        accA1 = accA1.add(wA1.lanewise(LSHR, 12).mul(x3));
+        accB0 = accB0.add(wB0.lanewise(LSHR, 12).mul(x3));
+        accB1 = accB1.add(wB1.lanewise(LSHR, 12).mul(x3));
+        accC0 = accC0.add(wC0.lanewise(LSHR, 12).mul(x3));
+        accC1 = accC1.add(wC1.lanewise(LSHR, 12).mul(x3));
+        accD0 = accD0.add(wD0.lanewise(LSHR, 12).mul(x3));
+        accD1 = accD1.add(wD1.lanewise(LSHR, 12).mul(x3));
+        atA += Q4Matrix.GROUP_BYTES;
+        atB += Q4Matrix.GROUP_BYTES;
+        atC += Q4Matrix.GROUP_BYTES;
+        atD += Q4Matrix.GROUP_BYTES;
         stepsAt += 4;
       }
       float scale = scales[block + b];
-      FloatVector s0 = ((IntVector) ShortVector.fromMemorySegment(Lanes.HALF_SHORTS, weights, tile, LITTLE_ENDIAN).convertShape(S2I, Lanes.INTS, 0))
-          .lanewise(LSHL, 13).and(Half.FLOAT_BITS).reinterpretAsFloats().mul(Half.FLOAT_SCALE);
-      IntVector int0 = acc0.reinterpretAsInts();
-      sum0 = ((FloatVector) int0.lanewise(LSHL, 16).lanewise(ASHR, 16).add(int0.lanewise(ASHR, 16)).convert(I2F, 0)).fma(s0.mul(scale), sum0);
-      FloatVector s1 = ((IntVector) ShortVector.fromMemorySegment(Lanes.HALF_SHORTS, weights, tile + 16, LITTLE_ENDIAN).convertShape(S2I, Lanes.INTS, 0))
-          .lanewise(LSHL, 13).and(Half.FLOAT_BITS).reinterpretAsFloats().mul(Half.FLOAT_SCALE);
-      IntVector int1 = acc1.reinterpretAsInts();
-      sum1 = ((FloatVector) int1.lanewise(LSHL, 16).lanewise(ASHR, 16).add(int1.lanewise(ASHR, 16)).convert(I2F, 0)).fma(s1.mul(scale), sum1);
-      tile += Q4Matrix.BLOCK_BYTES;
+      IntVector intA0 = accA0.reinterpretAsInts();
+      FloatVector sA0 = ((IntVector) ShortVector.fromMemorySegment(Lanes.HALF_SHORTS, weights, tileA, LITTLE_ENDIAN).convertShape(S2I, Lanes.INTS, 0))
+          .lanewise(LSHL, 13).and(Half.FLOAT_BITS).reinterpretAsFloats().mul(Half.FLOAT_SCALE).mul(scale);
+      sumA0 = ((FloatVector) intA0.lanewise(LSHL, 16).lanewise(ASHR, 16).add(intA0.lanewise(ASHR, 16)).convert(I2F, 0)).fma(sA0, sumA0);
+      IntVector intA1 = accA1.reinterpretAsInts();
+      FloatVector sA1 = ((IntVector) ShortVector.fromMemorySegment(Lanes.HALF_SHORTS, weights, tileA + 16, LITTLE_ENDIAN).convertShape(S2I, Lanes.INTS, 0))
+          .lanewise(LSHL, 13).and(Half.FLOAT_BITS).reinterpretAsFloats().mul(Half.FLOAT_SCALE).mul(scale);
+      sumA1 = ((FloatVector) intA1.lanewise(LSHL, 16).lanewise(ASHR, 16).add(intA1.lanewise(ASHR, 16)).convert(I2F, 0)).fma(sA1, sumA1);
+      IntVector intB0 = accB0.reinterpretAsInts();
+      FloatVector sB0 = ((IntVector) ShortVector.fromMemorySegment(Lanes.HALF_SHORTS, weights, tileB, LITTLE_ENDIAN).convertShape(S2I, Lanes.INTS, 0))
+          .lanewise(LSHL, 13).and(Half.FLOAT_BITS).reinterpretAsFloats().mul(Half.FLOAT_SCALE).mul(scale);
+      sumB0 = ((FloatVector) intB0.lanewise(LSHL, 16).lanewise(ASHR, 16).add(intB0.lanewise(ASHR, 16)).convert(I2F, 0)).fma(sB0, sumB0);
+      IntVector intB1 = accB1.reinterpretAsInts();
+      FloatVector sB1 = ((IntVector) ShortVector.fromMemorySegment(Lanes.HALF_SHORTS, weights, tileB + 16, LITTLE_ENDIAN).convertShape(S2I, Lanes.INTS, 0))
+          .lanewise(LSHL, 13).and(Half.FLOAT_BITS).reinterpretAsFloats().mul(Half.FLOAT_SCALE).mul(scale);
+      sumB1 = ((FloatVector) intB1.lanewise(LSHL, 16).lanewise(ASHR, 16).add(intB1.lanewise(ASHR, 16)).convert(I2F, 0)).fma(sB1, sumB1);
+      IntVector intC0 = accC0.reinterpretAsInts();
+      FloatVector sC0 = ((IntVector) ShortVector.fromMemorySegment(Lanes.HALF_SHORTS, weights, tileC, LITTLE_ENDIAN).convertShape(S2I, Lanes.INTS, 0))
+          .lanewise(LSHL, 13).and(Half.FLOAT_BITS).reinterpretAsFloats().mul(Half.FLOAT_SCALE).mul(scale);
+      sumC0 = ((FloatVector) intC0.lanewise(LSHL, 16).lanewise(ASHR, 16).add(intC0.lanewise(ASHR, 16)).convert(I2F, 0)).fma(sC0, sumC0);
+      IntVector intC1 = accC1.reinterpretAsInts();
+      FloatVector sC1 = ((IntVector) ShortVector.fromMemorySegment(Lanes.HALF_SHORTS, weights, tileC + 16, LITTLE_ENDIAN).convertShape(S2I, Lanes.INTS, 0))
+          .lanewise(LSHL, 13).and(Half.FLOAT_BITS).reinterpretAsFloats().mul(Half.FLOAT_SCALE).mul(scale);
+      sumC1 = ((FloatVector) intC1.lanewise(LSHL, 16).lanewise(ASHR, 16).add(intC1.lanewise(ASHR, 16)).convert(I2F, 0)).fma(sC1, sumC1);
+      IntVector intD0 = accD0.reinterpretAsInts();
+      FloatVector sD0 = ((IntVector) ShortVector.fromMemorySegment(Lanes.HALF_SHORTS, weights, tileD, LITTLE_ENDIAN).convertShape(S2I, Lanes.INTS, 0))
+          .lanewise(LSHL, 13).and(Half.FLOAT_BITS).reinterpretAsFloats().mul(Half.FLOAT_SCALE).mul(scale);
+      sumD0 = ((FloatVector) intD0.lanewise(LSHL, 16).lanewise(ASHR, 16).add(intD0.lanewise(ASHR, 16)).convert(I2F, 0)).fma(sD0, sumD0);
+      IntVector intD1 = accD1.reinterpretAsInts();
+      FloatVector sD1 = ((IntVector) ShortVector.fromMemorySegment(Lanes.HALF_SHORTS, weights, tileD + 16, LITTLE_ENDIAN).convertShape(S2I, Lanes.INTS, 0))
+          .lanewise(LSHL, 13).and(Half.FLOAT_BITS).reinterpretAsFloats().mul(Half.FLOAT_SCALE).mul(scale);
+      sumD1 = ((FloatVector) intD1.lanewise(LSHL, 16).lanewise(ASHR, 16).add(intD1.lanewise(ASHR, 16)).convert(I2F, 0)).fma(sD1, sumD1);
+      tileA += Q4Matrix.BLOCK_BYTES;
+      tileB += Q4Matrix.BLOCK_BYTES;
+      tileC += Q4Matrix.BLOCK_BYTES;
+      tileD += Q4Matrix.BLOCK_BYTES;
     }
-    sum0.intoArray(out, outAt);
-    sum1.intoArray(out, outAt + 8);
+    sumA0.intoArray(out, outA);
+    sumA1.intoArray(out, outA + 8);
+    sumB0.intoArray(out, outB);
+    sumB1.intoArray(out, outB + 8);
+    sumC0.intoArray(out, outC);
+    sumC1.intoArray(out, outC + 8);
+    sumD0.intoArray(out, outD);
+    sumD1.intoArray(out, outD + 8);
   }
 
   /** Two vectors times one tile: weights are loaded and shifted once for both. Two groups a turn: measured, one takes a fifth longer. */

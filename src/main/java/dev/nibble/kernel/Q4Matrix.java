@@ -84,44 +84,58 @@ public final class Q4Matrix implements TiledMatrix {
     switch (mode) {
       case SCALAR -> Q4Reference.multiply(data, blocks, x, tokens, out, stride, from, to);
       case VECTOR_256 -> {
-        for (int tile = from; tile < to; tile++) {
-          multiply256(x, tokens, out, stride, tile);
+        for (int tile = from; tile < to; tile += SHARE) {
+          multiply256(x, tokens, out, stride, tile, to);
         }
       }
       case VECTOR_128 -> {
-        for (int tile = from; tile < to; tile++) {
-          multiply128(x, tokens, out, stride, tile);
+        for (int tile = from; tile < to; tile += SHARE) {
+          multiply128(x, tokens, out, stride, tile, to);
         }
       }
     }
   }
 
-  private void multiply256(Activations x, int tokens, float[] out, int stride, int tile) {
-    long at = (long) tile * blocks * BLOCK_BYTES;
-    int outAt = tile * TILE_ROWS;
+  /** Up to four tiles: two tokens at a time tile by tile, an odd last one with all four tiles at once. */
+  private void multiply256(Activations x, int tokens, float[] out, int stride, int first, int to) {
+    long tileBytes = (long) blocks * BLOCK_BYTES;
     int pairs = blocks * Activations.PAIRS;
-    int token = 0;
-    for (; token + 1 < tokens; token += 2) {
-      Q4Kernel256.multiplyTwo(data, at, blocks, x.steps, token * pairs, (token + 1) * pairs, x.scales, x.nibbleOffsets, token * blocks,
-          (token + 1) * blocks, out, token * stride + outAt, (token + 1) * stride + outAt);
+    int even = tokens & -2;
+    for (int tile = first; tile < Math.min(first + SHARE, to); tile++) {
+      for (int token = 0; token < even; token += 2) {
+        Q4Kernel256.multiplyTwo(data, tile * tileBytes, blocks, x.steps, token * pairs, (token + 1) * pairs, x.scales, x.nibbleOffsets, token * blocks,
+            (token + 1) * blocks, out, token * stride + tile * TILE_ROWS, (token + 1) * stride + tile * TILE_ROWS);
+      }
     }
-    if (token < tokens) {
-      Q4Kernel256.multiply(data, at, blocks, x.steps, token * pairs, x.scales, x.nibbleOffsets, token * blocks, out, token * stride + outAt);
+    if (even < tokens) {
+      // Where there are fewer than four tiles the last one is computed again, rather than by code of its own.
+      int b = Math.min(first + 1, to - 1);
+      int c = Math.min(first + 2, to - 1);
+      int d = Math.min(first + 3, to - 1);
+      int outAt = even * stride;
+      Q4Kernel256.multiply(data, first * tileBytes, b * tileBytes, c * tileBytes, d * tileBytes, blocks, x.steps, even * pairs, x.scales, x.nibbleOffsets,
+          even * blocks, out, outAt + first * TILE_ROWS, outAt + b * TILE_ROWS, outAt + c * TILE_ROWS, outAt + d * TILE_ROWS);
     }
   }
 
-  private void multiply128(Activations x, int tokens, float[] out, int stride, int tile) {
-    long at = (long) tile * blocks * BLOCK_BYTES;
-    int outAt = tile * TILE_ROWS;
+  private void multiply128(Activations x, int tokens, float[] out, int stride, int first, int to) {
+    long tileBytes = (long) blocks * BLOCK_BYTES;
     int pairs = blocks * Activations.PAIRS;
+    int even = tokens & -2;
     for (int row = 0; row < TILE_ROWS; row += TILE_ROWS / 2) {
-      int token = 0;
-      for (; token + 1 < tokens; token += 2) {
-        Q4Kernel128.multiplyTwo(data, at, blocks, x.steps, token * pairs, (token + 1) * pairs, x.scales, x.nibbleOffsets, token * blocks,
-            (token + 1) * blocks, out, token * stride + outAt, (token + 1) * stride + outAt, row);
+      for (int tile = first; tile < Math.min(first + SHARE, to); tile++) {
+        for (int token = 0; token < even; token += 2) {
+          Q4Kernel128.multiplyTwo(data, tile * tileBytes, blocks, x.steps, token * pairs, (token + 1) * pairs, x.scales, x.nibbleOffsets, token * blocks,
+              (token + 1) * blocks, out, token * stride + tile * TILE_ROWS, (token + 1) * stride + tile * TILE_ROWS, row);
+        }
       }
-      if (token < tokens) {
-        Q4Kernel128.multiply(data, at, blocks, x.steps, token * pairs, x.scales, x.nibbleOffsets, token * blocks, out, token * stride + outAt, row);
+      if (even < tokens) {
+        int b = Math.min(first + 1, to - 1);
+        int c = Math.min(first + 2, to - 1);
+        int d = Math.min(first + 3, to - 1);
+        int outAt = even * stride;
+        Q4Kernel128.multiply(data, first * tileBytes, b * tileBytes, c * tileBytes, d * tileBytes, blocks, x.steps, even * pairs, x.scales,
+            x.nibbleOffsets, even * blocks, out, outAt + first * TILE_ROWS, outAt + b * TILE_ROWS, outAt + c * TILE_ROWS, outAt + d * TILE_ROWS, row);
       }
     }
   }

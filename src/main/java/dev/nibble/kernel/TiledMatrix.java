@@ -11,6 +11,9 @@ public sealed interface TiledMatrix permits Q4Matrix, Int8Matrix, FloatMatrix, H
   /** Rows of a tile. */
   int TILE_ROWS = 16;
 
+  /** Tiles that kernels take together when there is one vector: work is shared out in so many, so that none is computed twice but at a matrix' end. */
+  int SHARE = 4;
+
   /** Outputs. */
   int rows();
 
