@@ -23,6 +23,12 @@ public final class Q4Matrix implements TiledMatrix {
   /** Bytes of a group. */
   static final int GROUP_BYTES = 64;
 
+  /**
+   * Tokens that the tiles of a share are multiplied with before the next ones: with 5632 inputs their pairs take 720 KB and the tiles 200 KB, which a
+   * second-level cache of 1 or 2 MB holds, while the pairs of 256 tokens would come from the third level for each tile.
+   */
+  private static final int CHUNK = 64;
+
   private final int rows;
   private final int columns;
   private final int blocks;
@@ -101,10 +107,12 @@ public final class Q4Matrix implements TiledMatrix {
     long tileBytes = (long) blocks * BLOCK_BYTES;
     int pairs = blocks * Activations.PAIRS;
     int even = tokens & -2;
-    for (int tile = first; tile < Math.min(first + SHARE, to); tile++) {
-      for (int token = 0; token < even; token += 2) {
-        Q4Kernel256.multiplyTwo(data, tile * tileBytes, blocks, x.steps, token * pairs, (token + 1) * pairs, x.scales, x.nibbleOffsets, token * blocks,
-            (token + 1) * blocks, out, token * stride + tile * TILE_ROWS, (token + 1) * stride + tile * TILE_ROWS);
+    for (int chunk = 0; chunk < even; chunk += CHUNK) {
+      for (int tile = first; tile < Math.min(first + SHARE, to); tile++) {
+        for (int token = chunk; token < Math.min(even, chunk + CHUNK); token += 2) {
+          Q4Kernel256.multiplyTwo(data, tile * tileBytes, blocks, x.steps, token * pairs, (token + 1) * pairs, x.scales, x.nibbleOffsets, token * blocks,
+              (token + 1) * blocks, out, token * stride + tile * TILE_ROWS, (token + 1) * stride + tile * TILE_ROWS);
+        }
       }
     }
     if (even < tokens) {
