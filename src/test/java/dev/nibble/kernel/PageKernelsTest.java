@@ -107,7 +107,7 @@ final class PageKernelsTest {
           int[] page = new int[layout.ints() + 1];
           layout.pack(random(layout.numbers(), random), 0, page, 1);
           float[] expected = unpacked(layout, page, 1, KernelMode.SCALAR);
-          for (KernelMode mode : KernelMode.values()) {
+          for (KernelMode mode : TestModes.all()) {
             assertThat(Arrays.mismatch(unpacked(layout, page, 1, mode), expected)).as("%s, %s", layout, mode).isEqualTo(-1);
           }
         }
@@ -128,7 +128,7 @@ final class PageKernelsTest {
         float[] startScores = random(rows, random);
         for (int[] seen : new int[][] {{0, 64}, {0, 1}, {0, 37}, {63, 64}, {5, 50}}) {
           float[] expected = null;
-          for (KernelMode mode : KernelMode.values()) {
+          for (KernelMode mode : TestModes.all()) {
             for (int together = 1; together <= rows; together += together == 1 ? rows - 1 + (rows == 1 ? 1 : 0) : 1) {
               float[] out = start.clone();
               float[] scores = new float[rows * 64 + 1];
@@ -161,7 +161,7 @@ final class PageKernelsTest {
   @Test
   void vectorExponentialsAreThoseOfFloatMath() {
     Random random = new Random(5);
-    for (KernelMode mode : KernelMode.values()) {
+    for (KernelMode mode : TestModes.all()) {
       for (int round = 0; round < 200; round++) {
         float[] scores = new float[64];
         float most = 0;
@@ -180,7 +180,7 @@ final class PageKernelsTest {
 
   @Test
   void tokensNotSeenLeaveNoTrace() {
-    for (KernelMode mode : KernelMode.values()) {
+    for (KernelMode mode : TestModes.all()) {
       PageKernels kernels = new PageKernels(mode);
       float[] scores = random(64, new Random(6));
       float[] values = random(64 * 8, new Random(7));
@@ -205,7 +205,7 @@ final class PageKernelsTest {
   @Test
   void rangesAreCheckedAtTheDoor() {
     PageLayout layout = PageLayout.keys(PageFormat.INT4, 64);
-    for (KernelMode mode : KernelMode.values()) {
+    for (KernelMode mode : TestModes.all()) {
       PageKernels kernels = new PageKernels(mode, layout);
       assertThatThrownBy(() -> kernels.unpack(layout, new int[layout.ints() - 1], 0, new float[4096])).isInstanceOf(IndexOutOfBoundsException.class);
       assertThatThrownBy(() -> kernels.unpack(layout, new int[layout.ints()], 0, new float[4095])).isInstanceOf(IndexOutOfBoundsException.class);

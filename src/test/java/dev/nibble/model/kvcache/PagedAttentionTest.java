@@ -7,6 +7,7 @@ import static org.assertj.core.data.Offset.offset;
 import com.sun.management.ThreadMXBean;
 import dev.nibble.kernel.Hadamard;
 import dev.nibble.kernel.KernelMode;
+import dev.nibble.kernel.TestModes;
 import dev.nibble.kernel.PageFormat;
 import dev.nibble.kernel.PageKernels;
 import dev.nibble.kernel.PageLayout;
@@ -179,7 +180,7 @@ final class PagedAttentionTest {
     KvCacheFormat format = format(PageFormat.INT4, PageFormat.INT4, 0, false);
     for (int[] shape : new int[][] {{1, 1, 2}, {3, 1, 20}, {1, 7, 64}, {2, 4, 40}, {1, 70, 8}, {4, 2, 128}}) {
       Tokens tokens = new Tokens(shape[0], shape[1], shape[2], 140, 2);
-      tokens.check(tokens.attend(format, 0, 2, KernelMode.VECTOR_256, 77), format, 0, 1);
+      tokens.check(tokens.attend(format, 0, 2, TestModes.best(), 77), format, 0, 1);
     }
   }
 
@@ -187,7 +188,7 @@ final class PagedAttentionTest {
   void agreesOverSeveralSpans() {
     Tokens tokens = new Tokens(1, 4, 32, 1300, 3);
     for (KvCacheFormat format : List.of(KvCacheFormat.F32, format(PageFormat.INT8, PageFormat.INT4, 64, true))) {
-      tokens.check(tokens.attend(format, 0, 2, KernelMode.VECTOR_256, 256), format, 0, 13);
+      tokens.check(tokens.attend(format, 0, 2, TestModes.best(), 256), format, 0, 13);
     }
   }
 
@@ -196,7 +197,7 @@ final class PagedAttentionTest {
     Tokens tokens = new Tokens(1, 2, 16, 700, 4);
     for (int window : new int[] {1, 40, 64, 100, 600, 5000}) {
       for (KvCacheFormat format : List.of(KvCacheFormat.F32, format(PageFormat.INT4, PageFormat.INT4, 0, false))) {
-        float[] whole = tokens.attend(format, window, 2, KernelMode.VECTOR_256, 256);
+        float[] whole = tokens.attend(format, window, 2, TestModes.best(), 256);
         tokens.check(whole, format, window, 3);
         assertThat(Arrays.mismatch(tokens.attend(format, window, 2, KernelMode.SCALAR, 1), whole)).as("window %d, %s", window, format).isEqualTo(-1);
       }
@@ -209,7 +210,7 @@ final class PagedAttentionTest {
     for (KvCacheFormat format : List.of(KvCacheFormat.F32, KvCacheFormat.INT8, format(PageFormat.INT2, PageFormat.INT4, 0, false),
         format(PageFormat.F16, PageFormat.INT2, 130, false))) {
       float[] expected = tokens.attend(format, 0, 1, KernelMode.SCALAR, 1100);
-      for (KernelMode mode : KernelMode.values()) {
+      for (KernelMode mode : TestModes.all()) {
         for (int chunk : new int[] {1, 3, 50, 64, 256, 1100}) {
           int threads = 1 + chunk % 3;
           assertThat(Arrays.mismatch(tokens.attend(format, 0, threads, mode, chunk), expected))
