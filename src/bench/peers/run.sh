@@ -73,7 +73,7 @@ for _ in $(seq "$rounds"); do
     { printf '{"side":"pack","r":'; "$root/target/nibble" bench --model "$pack" "${common[@]}" --json; printf '}\n'; } >>"$results"
   fi
   if [ -n "$jvm" ]; then
-    { printf '{"side":"JVM","r":'; "$java" --add-modules=jdk.incubator.vector -jar "$root/target/quarkus-app/quarkus-run.jar" bench --model "$model" "${common[@]}" --json 2>/dev/null; printf '}\n'; } >>"$results"
+    { printf '{"side":"JVM","r":'; "$java" "@$root/src/main/jvm/options" -jar "$root/target/quarkus-app/quarkus-run.jar" bench --model "$model" "${common[@]}" --json 2>/dev/null; printf '}\n'; } >>"$results"
   fi
 done
 node - "$results" "$rounds" "$threads" "$model" <<'JS'
