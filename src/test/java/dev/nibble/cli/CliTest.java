@@ -39,7 +39,7 @@ class CliTest {
 
   /** The words that start the program under a JVM. */
   private static List<String> virtualMachine() {
-    return List.of(Path.of(System.getProperty("java.home"), "bin", "java").toString(), VECTORS,
+    return List.of(Path.of(System.getProperty("java.home"), "bin", "java").toString(), VECTORS, "--enable-native-access=ALL-UNNAMED",
         "-Djava.util.logging.manager=org.jboss.logmanager.LogManager", "-cp",
         System.getProperty("surefire.test.class.path", System.getProperty("java.class.path")), Main.class.getName());
   }
