@@ -29,7 +29,7 @@ vectors=(--add-modules jdk.incubator.vector)
 case $mode in
   jvm) exec "$java/java" "${vectors[@]}" -cp "$work/classes" dev.nibble.kernel.VariantBench ;;
   native)
-    "$GRAALVM_HOME/bin/native-image" "${vectors[@]}" --no-fallback -O3 "-march=${MARCH:-x86-64-v3}" -H:+UnlockExperimentalVMOptions -H:+VectorAPISupport \
+    "$GRAALVM_HOME/bin/native-image" "${vectors[@]}" --no-fallback -O3 "-march=${MARCH:-x86-64-v3}" ${NATIVE_ARGS:-} -H:+UnlockExperimentalVMOptions -H:+VectorAPISupport \
       -cp "$work/classes" dev.nibble.kernel.VariantBench -o "$work/bench" >"$work/native.log" 2>&1 || { tail -n 20 "$work/native.log" >&2; die "the native build failed"; }
     exec "$work/bench"
     ;;

@@ -57,7 +57,10 @@ public final class VariantBench {
         while ((start = System.nanoTime()) < end) {
           for (int tile = 0; tile < tiles; tile += Variants.TILES[variant]) {
             for (int token = 0; token < tokens; token += together) {
-              Variants.run(variant, weights, tile * tileBytes, tileBytes, BLOCKS, x, token, out, token * ROWS + 16 * tile, ROWS);
+              if (Variants.HALVES[variant]) {
+                Variants.run(variant, weights, tile * tileBytes, tileBytes, BLOCKS, x, token, out, token * ROWS + 16 * tile + 8, ROWS, 8);
+              }
+              Variants.run(variant, weights, tile * tileBytes, tileBytes, BLOCKS, x, token, out, token * ROWS + 16 * tile, ROWS, 0);
             }
           }
           shortest = Math.min(shortest, System.nanoTime() - start);
@@ -88,4 +91,33 @@ public final class VariantBench {
   }
 
   private static int[] ints;
+
+  /** The inputs' pairs with those of so many tokens side by side; made once. */
+  static float[] packed(Activations x, int tokens) {
+    if (PACKED[tokens] == null) {
+      PACKED[tokens] = new float[x.steps.length];
+      int pairs = BLOCKS * Activations.PAIRS;
+      for (int token = 0; token < TOKENS / tokens * tokens; token++) {
+        for (int i = 0; i < pairs; i++) {
+          PACKED[tokens][token / tokens * tokens * pairs + i * tokens + token % tokens] = x.steps[token * pairs + i];
+        }
+      }
+    }
+    return PACKED[tokens];
+  }
+
+  /** As {@link #packed}, each pair as often as a vector has lanes for it; made once. */
+  static float[] copied(Activations x, int tokens, int lanes) {
+    if (COPIED[tokens] == null) {
+      float[] pairs = packed(x, tokens);
+      COPIED[tokens] = new float[lanes * pairs.length];
+      for (int i = 0; i < COPIED[tokens].length; i++) {
+        COPIED[tokens][i] = pairs[i / lanes];
+      }
+    }
+    return COPIED[tokens];
+  }
+
+  private static final float[][] COPIED = new float[TOKENS + 1][];
+  private static final float[][] PACKED = new float[TOKENS + 1][];
 }

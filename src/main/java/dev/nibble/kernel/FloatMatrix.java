@@ -55,7 +55,7 @@ public final class FloatMatrix implements TiledMatrix {
   }
 
   @Override
-  public void multiply(Activations x, int tokens, float[] out, int stride, int from, int to, KernelMode mode) {
+  public void multiply(Activations x, int tokens, float[] out, int stride, int from, int to, KernelMode mode, Panel panel) {
     TiledMatrix.check(this, x, tokens, out, stride, from, to);
     for (int tile = from; tile < to; tile++) {
       long at = 64L * tile * columns;

@@ -73,7 +73,7 @@ public final class HalfMatrix implements TiledMatrix {
   }
 
   @Override
-  public void multiply(Activations x, int tokens, float[] out, int stride, int from, int to, KernelMode mode) {
+  public void multiply(Activations x, int tokens, float[] out, int stride, int from, int to, KernelMode mode, Panel panel) {
     TiledMatrix.check(this, x, tokens, out, stride, from, to);
     boolean brain = format == NumericFormat.BF16;
     for (int tile = from; tile < to; tile++) {

@@ -6,6 +6,7 @@ public final class Products {
 
   private final WorkerPool pool;
   private final KernelMode mode;
+  private final Panel[] panels; // one for each worker
   private final WorkerPool.Range work = this::compute; // made once: a lambda for each product would be garbage for each
 
   // The products under way.
@@ -20,6 +21,10 @@ public final class Products {
   public Products(WorkerPool pool, KernelMode mode) {
     this.pool = pool;
     this.mode = mode;
+    panels = new Panel[pool.size()];
+    for (int i = 0; i < panels.length; i++) {
+      panels[i] = new Panel();
+    }
   }
 
   /** The pool used. */
@@ -83,7 +88,7 @@ public final class Products {
       int begin = TiledMatrix.SHARE * (Math.max(from, first) - first);
       int end = Math.min(TiledMatrix.SHARE * (Math.min(to, ends[part]) - first), matrices[part].tiles());
       if (begin < end) {
-        matrices[part].multiply(x, tokens, outs[part], strides[part], begin, end, mode);
+        matrices[part].multiply(x, tokens, outs[part], strides[part], begin, end, mode, panels[worker]);
       }
       first = ends[part];
     }

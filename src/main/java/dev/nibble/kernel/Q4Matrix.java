@@ -2,6 +2,7 @@ package dev.nibble.kernel;
 
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
+import java.util.Arrays;
 
 /**
  * INT4 weights (Q4_0). A tile block is 16 rows × 32 inputs in 288 bytes, 4.5 bits a weight: the rows' FP16 scales, then for each group of 8
@@ -22,12 +23,6 @@ public final class Q4Matrix implements TiledMatrix {
   static final int GROUPS = 4;
   /** Bytes of a group. */
   static final int GROUP_BYTES = 64;
-
-  /**
-   * Tokens that the tiles of a share are multiplied with before the next ones: with 5632 inputs their pairs take 720 KB and the tiles 200 KB, which a
-   * second-level cache of 1 or 2 MB holds, while the pairs of 256 tokens would come from the third level for each tile.
-   */
-  private static final int CHUNK = 64;
 
   private final int rows;
   private final int columns;
@@ -85,13 +80,13 @@ public final class Q4Matrix implements TiledMatrix {
   }
 
   @Override
-  public void multiply(Activations x, int tokens, float[] out, int stride, int from, int to, KernelMode mode) {
+  public void multiply(Activations x, int tokens, float[] out, int stride, int from, int to, KernelMode mode, Panel panel) {
     TiledMatrix.check(this, x, tokens, out, stride, from, to);
     switch (mode) {
       case SCALAR -> Q4Reference.multiply(data, blocks, x, tokens, out, stride, from, to);
       case VECTOR_256 -> {
         for (int tile = from; tile < to; tile += SHARE) {
-          multiply256(x, tokens, out, stride, tile, to);
+          multiply256(x, tokens, out, stride, tile, to, panel);
         }
       }
       case VECTOR_128 -> {
@@ -102,17 +97,30 @@ public final class Q4Matrix implements TiledMatrix {
     }
   }
 
-  /** Up to four tiles: two tokens at a time tile by tile, an odd last one with all four tiles at once. */
-  private void multiply256(Activations x, int tokens, float[] out, int stride, int first, int to) {
+  /** Up to four tiles: four tokens at a time, slab by slab of inputs; what is left of tokens two at a time, an odd last one with all four tiles at once. */
+  private void multiply256(Activations x, int tokens, float[] out, int stride, int first, int to, Panel panel) {
     long tileBytes = (long) blocks * BLOCK_BYTES;
     int pairs = blocks * Activations.PAIRS;
-    int even = tokens & -2;
-    for (int chunk = 0; chunk < even; chunk += CHUNK) {
-      for (int tile = first; tile < Math.min(first + SHARE, to); tile++) {
-        for (int token = chunk; token < Math.min(even, chunk + CHUNK); token += 2) {
-          Q4Kernel256.multiplyTwo(data, tile * tileBytes, blocks, x.steps, token * pairs, (token + 1) * pairs, x.scales, x.nibbleOffsets, token * blocks,
-              (token + 1) * blocks, out, token * stride + tile * TILE_ROWS, (token + 1) * stride + tile * TILE_ROWS);
+    int last = Math.min(first + SHARE, to);
+    int fours = tokens & -4;
+    for (int token = 0; token < fours; token++) {
+      Arrays.fill(out, token * stride + first * TILE_ROWS, token * stride + last * TILE_ROWS, 0);
+    }
+    for (int slab = 0; slab < (fours == 0 ? 0 : blocks); slab += Panel.BLOCKS) {
+      int slabBlocks = Math.min(Panel.BLOCKS, blocks - slab);
+      for (int tile = first; tile < last; tile++) {
+        Q4Panel256.unpack(data, tile * tileBytes + (long) slab * BLOCK_BYTES, slabBlocks, panel);
+        for (int token = 0; token < fours; token += 4) {
+          Q4Panel256.multiplyFour(panel, slabBlocks, x.pairs, token * pairs + slab * Activations.PAIRS, pairs, x.scales, token * blocks + slab, blocks, out,
+              token * stride + tile * TILE_ROWS, stride);
         }
+      }
+    }
+    int even = tokens & -2;
+    if (fours < even) {
+      for (int tile = first; tile < last; tile++) {
+        Q4Kernel256.multiplyTwo(data, tile * tileBytes, blocks, x.steps, fours * pairs, (fours + 1) * pairs, x.scales, x.nibbleOffsets, fours * blocks,
+            (fours + 1) * blocks, out, fours * stride + tile * TILE_ROWS, (fours + 1) * stride + tile * TILE_ROWS);
       }
     }
     if (even < tokens) {

@@ -45,8 +45,9 @@ public sealed interface TiledMatrix permits Q4Matrix, Int8Matrix, FloatMatrix, H
    * @param out tokens × stride; stride a multiple of 16, rows rounded up to 16 are written
    * @param from first tile
    * @param to one past the last tile
+   * @param panel scratch memory of the calling thread
    */
-  void multiply(Activations x, int tokens, float[] out, int stride, int from, int to, KernelMode mode);
+  void multiply(Activations x, int tokens, float[] out, int stride, int from, int to, KernelMode mode, Panel panel);
 
   /** Tiles. */
   default int tiles() {
