@@ -91,7 +91,7 @@ public final class Q4Matrix implements TiledMatrix {
       }
       case VECTOR_128 -> {
         for (int tile = from; tile < to; tile += SHARE) {
-          multiply128(x, tokens, out, stride, tile, to);
+          multiply128(x, tokens, out, stride, tile, to, panel);
         }
       }
     }
@@ -109,9 +109,9 @@ public final class Q4Matrix implements TiledMatrix {
     for (int slab = 0; slab < (fours == 0 ? 0 : blocks); slab += Panel.BLOCKS) {
       int slabBlocks = Math.min(Panel.BLOCKS, blocks - slab);
       for (int tile = first; tile < last; tile++) {
-        Q4Panel256.unpack(data, tile * tileBytes + (long) slab * BLOCK_BYTES, slabBlocks, panel);
+        Q4PanelKernel256.unpack(data, tile * tileBytes + (long) slab * BLOCK_BYTES, slabBlocks, panel);
         for (int token = 0; token < fours; token += 4) {
-          Q4Panel256.multiplyFour(panel, slabBlocks, x.pairs, token * pairs + slab * Activations.PAIRS, pairs, x.scales, token * blocks + slab, blocks, out,
+          Q4PanelKernel256.multiplyFour(panel, slabBlocks, x.pairs, token * pairs + slab * Activations.PAIRS, pairs, x.scales, token * blocks + slab, blocks, out,
               token * stride + tile * TILE_ROWS, stride);
         }
       }
@@ -134,15 +134,32 @@ public final class Q4Matrix implements TiledMatrix {
     }
   }
 
-  private void multiply128(Activations x, int tokens, float[] out, int stride, int first, int to) {
+  private void multiply128(Activations x, int tokens, float[] out, int stride, int first, int to, Panel panel) {
     long tileBytes = (long) blocks * BLOCK_BYTES;
     int pairs = blocks * Activations.PAIRS;
+    int last = Math.min(first + SHARE, to);
+    int fours = tokens & -4;
+    for (int token = 0; token < fours; token++) {
+      Arrays.fill(out, token * stride + first * TILE_ROWS, token * stride + last * TILE_ROWS, 0);
+    }
+    for (int slab = 0; slab < (fours == 0 ? 0 : blocks); slab += Panel.BLOCKS) {
+      int slabBlocks = Math.min(Panel.BLOCKS, blocks - slab);
+      for (int tile = first; tile < last; tile++) {
+        Q4PanelKernel128.unpack(data, tile * tileBytes + (long) slab * BLOCK_BYTES, slabBlocks, panel);
+        for (int token = 0; token < fours; token += 4) {
+          for (int row = 0; row < TILE_ROWS; row += TILE_ROWS / 2) {
+            Q4PanelKernel128.multiplyFour(panel, slabBlocks, x.pairs, token * pairs + slab * Activations.PAIRS, pairs, x.scales, token * blocks + slab, blocks,
+                out, token * stride + tile * TILE_ROWS + row, stride, row);
+          }
+        }
+      }
+    }
     int even = tokens & -2;
     for (int row = 0; row < TILE_ROWS; row += TILE_ROWS / 2) {
-      for (int tile = first; tile < Math.min(first + SHARE, to); tile++) {
-        for (int token = 0; token < even; token += 2) {
-          Q4Kernel128.multiplyTwo(data, tile * tileBytes, blocks, x.steps, token * pairs, (token + 1) * pairs, x.scales, x.nibbleOffsets, token * blocks,
-              (token + 1) * blocks, out, token * stride + tile * TILE_ROWS, (token + 1) * stride + tile * TILE_ROWS, row);
+      if (fours < even) {
+        for (int tile = first; tile < last; tile++) {
+          Q4Kernel128.multiplyTwo(data, tile * tileBytes, blocks, x.steps, fours * pairs, (fours + 1) * pairs, x.scales, x.nibbleOffsets, fours * blocks,
+              (fours + 1) * blocks, out, fours * stride + tile * TILE_ROWS, (fours + 1) * stride + tile * TILE_ROWS, row);
         }
       }
       if (even < tokens) {
