@@ -40,7 +40,7 @@ public final class ModelOpener {
     /** Which code multiplies matrices: {@code vector} or {@code scalar}. */
     public String kernels() {
       return switch (loaded.kernels().mode()) {
-        case VECTOR_256, VECTOR_128 -> "vector";
+        case VECTOR_512, VECTOR_256, VECTOR_128 -> "vector";
         case SCALAR -> "scalar";
       };
     }

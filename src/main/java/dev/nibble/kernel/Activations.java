@@ -78,7 +78,7 @@ public final class Activations {
     }
     for (int block = token * blocks + fromBlock; block < token * blocks + toBlock; block++) {
       switch (mode) {
-        case VECTOR_256, VECTOR_128 -> ActivationKernel.quantize(this, block);
+        case VECTOR_512, VECTOR_256, VECTOR_128 -> ActivationKernel.quantize(this, block);
         case SCALAR -> quantizeScalar(block);
       }
     }

@@ -68,7 +68,7 @@ public final class BandwidthCheck {
   /** Sum of all ints of some pieces. */
   static int read(MemorySegment memory, int from, int to, KernelMode mode) {
     return switch (mode) {
-      case VECTOR_256 -> ReadKernel.wide(memory, from, to);
+      case VECTOR_512, VECTOR_256 -> ReadKernel.wide(memory, from, to);
       case VECTOR_128 -> ReadKernel.narrow(memory, from, to);
       case SCALAR -> plain(memory, from, to);
     };

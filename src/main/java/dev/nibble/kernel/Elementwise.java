@@ -10,7 +10,7 @@ public final class Elementwise {
   public Elementwise(KernelMode mode) {
     vectors = switch (mode) {
       // One width for all: 128 bits keep up with the caches here, and are the same code on NEON.
-      case VECTOR_256, VECTOR_128 -> true;
+      case VECTOR_512, VECTOR_256, VECTOR_128 -> true;
       case SCALAR -> false;
     };
   }

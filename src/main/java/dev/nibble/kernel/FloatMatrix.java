@@ -62,7 +62,7 @@ public final class FloatMatrix implements TiledMatrix {
       int outAt = tile * TILE_ROWS;
       switch (mode) {
         case SCALAR -> multiplyScalar(tile(tile), columns, x, tokens, out, stride, outAt);
-        case VECTOR_256 -> {
+        case VECTOR_512, VECTOR_256 -> {
           int token = 0;
           for (; token + 3 < tokens; token += 4) {
             FloatKernel256.multiplyFour(data, at, columns, x.values, token * x.stride(), x.stride(), out, token * stride + outAt, stride);

@@ -81,7 +81,7 @@ public final class HalfMatrix implements TiledMatrix {
       int outAt = tile * TILE_ROWS;
       switch (mode) {
         case SCALAR -> FloatMatrix.multiplyScalar(tile(tile), columns, x, tokens, out, stride, outAt);
-        case VECTOR_256 -> {
+        case VECTOR_512, VECTOR_256 -> {
           int token = 0;
           for (; token + 3 < tokens; token += 4) {
             if (brain) {

@@ -110,7 +110,7 @@ public final class Int8Matrix implements TiledMatrix {
           multiplyScalar(tile, x, tokens, out, stride);
         }
       }
-      case VECTOR_256 -> {
+      case VECTOR_512, VECTOR_256 -> {
         for (int tile = from; tile < to; tile += 2) {
           multiply256(x, tokens, out, stride, tile, to);
         }

@@ -4,6 +4,8 @@ import java.util.List;
 
 /** Which code computes: all give the same bits. */
 public enum KernelMode {
+  /** Vector API, 512 bits (AVX-512) where that gains: INT4 products with four or more vectors; all else as {@link #VECTOR_256}. */
+  VECTOR_512,
   /** Vector API, 256 bits (AVX2). */
   VECTOR_256,
   /** Vector API, 128 bits (NEON). */
@@ -25,12 +27,12 @@ public enum KernelMode {
   /**
    * Chooses for this process: what {@code nibble.vector.bits} (a system property, or NIBBLE_VECTOR_BITS in the environment) says, else the widest there is.
    *
-   * @throws IllegalArgumentException for a width that is not 256, 128, or 0 (plain Java)
+   * @throws IllegalArgumentException for a width that is not 512, 256, 128, or 0 (plain Java)
    */
   public static Choice detect() {
     String wanted = System.getProperty(PROPERTY, System.getenv(VARIABLE));
-    if (wanted != null && !List.of("256", "128", "0").contains(wanted)) {
-      throw new IllegalArgumentException(PROPERTY + " is \"" + wanted + "\"; allowed: 256, 128, 0 for no vectors");
+    if (wanted != null && !List.of("512", "256", "128", "0").contains(wanted)) {
+      throw new IllegalArgumentException(PROPERTY + " is \"" + wanted + "\"; allowed: 512, 256, 128, 0 for no vectors");
     }
     if ("0".equals(wanted)) {
       return new Choice(SCALAR, PROPERTY + " is 0");
@@ -42,17 +44,18 @@ public enum KernelMode {
     // Wider species than the machine has still work, but are emulated, far slower than plain loops.
     int bits = VectorWidth.preferredBits();
     if (bits < 128) {
-      return new Choice(SCALAR, "this processor's vectors have " + bits + " bits; the vector kernels need 128 or 256");
+      return new Choice(SCALAR, "this processor's vectors have " + bits + " bits; the vector kernels need 128 or more");
     }
-    if (bits < 256) {
-      return new Choice(VECTOR_128, "256".equals(wanted) ? PROPERTY + " is 256, but this processor's vectors have " + bits + " bits" : "");
-    }
-    return new Choice("128".equals(wanted) ? VECTOR_128 : VECTOR_256, "");
+    int used = wanted == null ? bits : Math.min(bits, Integer.parseInt(wanted));
+    KernelMode mode = used >= 512 ? VECTOR_512 : used >= 256 ? VECTOR_256 : VECTOR_128;
+    return new Choice(mode, wanted != null && bits < Integer.parseInt(wanted)
+        ? PROPERTY + " is " + wanted + ", but this " + (nativeImage ? "executable was built for vectors of " : "processor's vectors have ") + bits + " bits" : "");
   }
 
   /** Bits of a vector in this mode; 0 for plain Java. */
   public int vectorBits() {
     return switch (this) {
+      case VECTOR_512 -> 512;
       case VECTOR_256 -> 256;
       case VECTOR_128 -> 128;
       case SCALAR -> 0;

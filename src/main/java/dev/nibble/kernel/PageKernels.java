@@ -37,7 +37,7 @@ public final class PageKernels {
     int runs = numbers / PageLayout.RUN;
     int shift = Integer.numberOfTrailingZeros(layout.group() / PageLayout.RUN);
     switch (mode) {
-      case VECTOR_256 -> {
+      case VECTOR_512, VECTOR_256 -> {
         PageKernel256.unpackParameters(page, at, groups, scales, zeros);
         switch (layout.format()) {
           case F32 -> PageKernel256.unpackFloats(page, rows, numbers, out);
@@ -73,7 +73,7 @@ public final class PageKernels {
     Objects.checkFromIndexSize(outAt, rows * TOKENS, out.length);
     int row = 0;
     switch (mode) {
-      case VECTOR_256 -> {
+      case VECTOR_512, VECTOR_256 -> {
         for (; row + 3 < rows; row += 4) {
           PageKernel256.scoreFour(queries, at + row * stride, stride, width, keys, keysAt, out, outAt + row * TOKENS);
         }
@@ -108,18 +108,18 @@ public final class PageKernels {
     hide(scores, at, from, to, Float.NEGATIVE_INFINITY);
     float before = largest[row];
     float most = Math.max(before, switch (mode) {
-      case VECTOR_256 -> PageKernel256.maximum(scores, at, partials);
+      case VECTOR_512, VECTOR_256 -> PageKernel256.maximum(scores, at, partials);
       case VECTOR_128 -> PageKernel128.maximum(scores, at, partials);
       case SCALAR -> PageReference.maximum(scores, at);
     });
     switch (mode) {
-      case VECTOR_256 -> PageKernel256.exponentials(scores, at, most);
+      case VECTOR_512, VECTOR_256 -> PageKernel256.exponentials(scores, at, most);
       case VECTOR_128 -> PageKernel128.exponentials(scores, at, most);
       case SCALAR -> PageReference.exponentials(scores, at, most);
     }
     hide(scores, at, from, to, 0);
     float sum = switch (mode) {
-      case VECTOR_256 -> PageKernel256.sum(scores, at, partials);
+      case VECTOR_512, VECTOR_256 -> PageKernel256.sum(scores, at, partials);
       case VECTOR_128 -> PageKernel128.sum(scores, at, partials);
       case SCALAR -> PageReference.sum(scores, at, partials);
     };
@@ -154,7 +154,7 @@ public final class PageKernels {
     Objects.checkFromIndexSize(outAt, rows * width, out.length);
     int row = 0;
     switch (mode) {
-      case VECTOR_256 -> {
+      case VECTOR_512, VECTOR_256 -> {
         for (; row + 3 < rows; row += 4) {
           PageKernel256.blendFour(weights, at + row * TOKENS, from, to, values, valuesAt, width, factors, factorsAt + row, out, outAt + row * width);
         }

@@ -84,9 +84,9 @@ public final class Q4Matrix implements TiledMatrix {
     TiledMatrix.check(this, x, tokens, out, stride, from, to);
     switch (mode) {
       case SCALAR -> Q4Reference.multiply(data, blocks, x, tokens, out, stride, from, to);
-      case VECTOR_256 -> {
+      case VECTOR_512, VECTOR_256 -> {
         for (int tile = from; tile < to; tile += SHARE) {
-          multiply256(x, tokens, out, stride, tile, to, panel);
+          multiply256(x, tokens, out, stride, tile, to, panel, mode == KernelMode.VECTOR_512);
         }
       }
       case VECTOR_128 -> {
@@ -98,7 +98,7 @@ public final class Q4Matrix implements TiledMatrix {
   }
 
   /** Up to four tiles: four tokens at a time, slab by slab of inputs; what is left of tokens two at a time, an odd last one with all four tiles at once. */
-  private void multiply256(Activations x, int tokens, float[] out, int stride, int first, int to, Panel panel) {
+  private void multiply256(Activations x, int tokens, float[] out, int stride, int first, int to, Panel panel, boolean wide) {
     long tileBytes = (long) blocks * BLOCK_BYTES;
     int pairs = blocks * Activations.PAIRS;
     int last = Math.min(first + SHARE, to);
@@ -108,11 +108,19 @@ public final class Q4Matrix implements TiledMatrix {
     }
     for (int slab = 0; slab < (fours == 0 ? 0 : blocks); slab += Panel.BLOCKS) {
       int slabBlocks = Math.min(Panel.BLOCKS, blocks - slab);
-      for (int tile = first; tile < last; tile++) {
-        Q4PanelKernel256.unpack(data, tile * tileBytes + (long) slab * BLOCK_BYTES, slabBlocks, panel);
+      for (int tile = first, together; tile < last; tile += together) {
+        together = wide && tile + Panel.TILES <= last ? Panel.TILES : 1;
+        for (int i = 0; i < together; i++) {
+          Q4PanelKernel256.unpack(data, (tile + i) * tileBytes + (long) slab * BLOCK_BYTES, slabBlocks, panel, i);
+        }
         for (int token = 0; token < fours; token += 4) {
-          Q4PanelKernel256.multiplyFour(panel, slabBlocks, x.pairs, token * pairs + slab * Activations.PAIRS, pairs, x.scales, token * blocks + slab, blocks, out,
-              token * stride + tile * TILE_ROWS, stride);
+          int at = token * pairs + slab * Activations.PAIRS;
+          int outAt = token * stride + tile * TILE_ROWS;
+          if (together > 1) {
+            Q4PanelKernel512.multiplyFour(panel, slabBlocks, x.pairs, at, pairs, x.scales, token * blocks + slab, blocks, out, outAt, stride);
+          } else {
+            Q4PanelKernel256.multiplyFour(panel, slabBlocks, x.pairs, at, pairs, x.scales, token * blocks + slab, blocks, out, outAt, stride);
+          }
         }
       }
     }
@@ -145,7 +153,7 @@ public final class Q4Matrix implements TiledMatrix {
     for (int slab = 0; slab < (fours == 0 ? 0 : blocks); slab += Panel.BLOCKS) {
       int slabBlocks = Math.min(Panel.BLOCKS, blocks - slab);
       for (int tile = first; tile < last; tile++) {
-        Q4PanelKernel128.unpack(data, tile * tileBytes + (long) slab * BLOCK_BYTES, slabBlocks, panel);
+        Q4PanelKernel128.unpack(data, tile * tileBytes + (long) slab * BLOCK_BYTES, slabBlocks, panel, 0);
         for (int token = 0; token < fours; token += 4) {
           for (int row = 0; row < TILE_ROWS; row += TILE_ROWS / 2) {
             Q4PanelKernel128.multiplyFour(panel, slabBlocks, x.pairs, token * pairs + slab * Activations.PAIRS, pairs, x.scales, token * blocks + slab, blocks,

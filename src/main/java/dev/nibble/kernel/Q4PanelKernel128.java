@@ -23,14 +23,15 @@ final class Q4PanelKernel128 {
 
   private Q4PanelKernel128() {}
 
-  /** Unpacks some blocks of a tile, scales included. */
-  static void unpack(MemorySegment data, long tile, int blocks, Panel panel) {
+  /** Unpacks some blocks of a tile, scales included, to become the panel's tile {@code to}. */
+  static void unpack(MemorySegment data, long tile, int blocks, Panel panel, int to) {
     short[] weights = panel.weights;
-    int at = 0;
+    int at = to * Panel.BLOCKS * Panel.BLOCK_SHORTS;
+    int scaleAt = to * Panel.BLOCKS * TiledMatrix.TILE_ROWS;
     for (int b = 0; b < blocks; b++) {
       for (int lane = 0; lane < TiledMatrix.TILE_ROWS; lane += 4) {
         ((IntVector) ShortVector.fromMemorySegment(Lanes128.HALF_SHORTS, data, tile + 2L * lane, LITTLE_ENDIAN).convertShape(S2I, Lanes128.INTS, 0)).lanewise(LSHL, 13)
-            .and(Half.FLOAT_BITS).reinterpretAsFloats().mul(Half.FLOAT_SCALE).intoArray(panel.scales, b * TiledMatrix.TILE_ROWS + lane);
+            .and(Half.FLOAT_BITS).reinterpretAsFloats().mul(Half.FLOAT_SCALE).intoArray(panel.scales, scaleAt + lane);
         long group = tile + Q4Matrix.SCALE_BYTES + 4L * lane;
         for (int pair = at + 2 * lane; pair < at + Panel.BLOCK_SHORTS; pair += Panel.BLOCK_SHORTS / Q4Matrix.GROUPS) {
           ShortVector nibbles = ShortVector.fromMemorySegment(Lanes128.SHORTS, data, group, LITTLE_ENDIAN);
@@ -43,6 +44,7 @@ final class Q4PanelKernel128 {
       }
       tile += Q4Matrix.BLOCK_BYTES;
       at += Panel.BLOCK_SHORTS;
+      scaleAt += TiledMatrix.TILE_ROWS;
     }
   }
 
