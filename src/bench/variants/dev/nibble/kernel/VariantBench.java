@@ -92,6 +92,31 @@ public final class VariantBench {
 
   private static int[] ints;
 
+  /** All tiles' weights as a {@link Panel} holds them; made once. */
+  static short[] unpacked(MemorySegment weights) {
+    if (unpacked == null) {
+      int all = (int) (weights.byteSize() / Q4Matrix.BLOCK_BYTES);
+      unpacked = new short[all * Panel.BLOCK_SHORTS];
+      unpackedScales = new float[all * TiledMatrix.TILE_ROWS];
+      Panel panel = new Panel();
+      for (int block = 0; block < all; block++) {
+        Q4PanelKernel128.unpack(weights, (long) block * Q4Matrix.BLOCK_BYTES, 1, panel, 0);
+        System.arraycopy(panel.weights, 0, unpacked, block * Panel.BLOCK_SHORTS, Panel.BLOCK_SHORTS);
+        System.arraycopy(panel.scales, 0, unpackedScales, block * TiledMatrix.TILE_ROWS, TiledMatrix.TILE_ROWS);
+      }
+    }
+    return unpacked;
+  }
+
+  /** Their scales. */
+  static float[] unpackedScales(MemorySegment weights) {
+    unpacked(weights);
+    return unpackedScales;
+  }
+
+  private static short[] unpacked;
+  private static float[] unpackedScales;
+
   /** The inputs' pairs with those of so many tokens side by side; made once. */
   static float[] packed(Activations x, int tokens) {
     if (PACKED[tokens] == null) {

@@ -18,8 +18,12 @@ import java.util.stream.Collectors;
  * {@code B} loads copies for all lanes, {@code L} loads pairs for all lanes and rearranges them. Letters may
  * follow: {@code T} adds the four products of a group in pairs before they go to the sum, {@code S} shifts weights step by step instead of from the first,
  * {@code H} computes half of a tile's rows a call, {@code P} reads the inputs of all tokens side by side, {@code W} widens sums with one add and two shifts.
+ *
+ * <p>{@code U<vector bits>_<tiles>x<tokens>F<unrolled pairs>} multiplies weights that were unpacked to shorts before, as {@link Q4PanelKernel256} does, pairs being
+ * broadcast as floats: unpacking is not timed, since hundreds of tokens share it.
  */
 public final class VariantGenerator {
+  private static final Pattern UNPACKED = Pattern.compile("U(256|512)_([12])x([1-8])F([124])");
   private static final Pattern NAME = Pattern.compile("W(128|256|512)_([1-4])x([1-8])([IFBL])([124])(T?)(S?)(H?)(P?)(W?)");
 
   private final StringBuilder out = new StringBuilder();
@@ -29,9 +33,14 @@ public final class VariantGenerator {
   private record Variant(String name, int bits, int tiles, int tokens, char feed, int unrolled, boolean tree, boolean stepwise, boolean half,
       boolean packed, boolean widen) {
     static Variant parse(String name) {
+      Matcher unpacked = UNPACKED.matcher(name);
+      if (unpacked.matches()) {
+        return new Variant(name, Integer.parseInt(unpacked.group(1)), Integer.parseInt(unpacked.group(2)), Integer.parseInt(unpacked.group(3)), 'U',
+            Integer.parseInt(unpacked.group(4)), false, false, false, false, true);
+      }
       Matcher matcher = NAME.matcher(name);
       if (!matcher.matches()) {
-        throw new IllegalArgumentException(name + " is no variant; they are named as " + NAME);
+        throw new IllegalArgumentException(name + " is no variant; they are named as " + NAME + " or " + UNPACKED);
       }
       return new Variant(name, Integer.parseInt(matcher.group(1)), Integer.parseInt(matcher.group(2)), Integer.parseInt(matcher.group(3)),
           matcher.group(4).charAt(0), Integer.parseInt(matcher.group(5)), !matcher.group(6).isEmpty(), !matcher.group(7).isEmpty(), !matcher.group(8).isEmpty(),
@@ -66,7 +75,13 @@ public final class VariantGenerator {
         "static jdk.incubator.vector.VectorOperators.*")) {
       generator.line("import %s;", name);
     }
-    variants.forEach(generator::write);
+    for (Variant variant : variants) {
+      if (variant.feed == 'U') {
+        generator.writeUnpacked(variant);
+      } else {
+        generator.write(variant);
+      }
+    }
     generator.table(variants);
     Path folder = Path.of(arguments[0], "dev/nibble/kernel");
     Files.createDirectories(folder);
@@ -130,6 +145,58 @@ public final class VariantGenerator {
     line("      stepsAt += %d;", (variant.packed ? 16 * variant.tokens : 16) * (variant.feed == 'B' ? variant.bits / 32 : 1));
     line("    }");
     each(variant, (t, n, h) -> line("    sum%d%d%d.intoArray(out, outAt + %d * stride + %d);", t, n, h, n, 16 * t + variant.bits / 32 * h));
+    line("  }");
+    line("}");
+  }
+
+  private void writeUnpacked(Variant variant) {
+    int shorts = variant.bits / 16;
+    line("final class %s {", variant.name);
+    line("  static final VectorSpecies<Short> SHORTS = ShortVector.SPECIES_%d;", variant.bits);
+    line("  static final VectorSpecies<Float> FLOATS = FloatVector.SPECIES_%d;", variant.bits);
+    line("  static void run(MemorySegment weights, long tile, long tileBytes, int blocks, Activations x, int token, float[] out, int outAt, int stride, int row) {");
+    line("    short[] unpacked = VariantBench.unpacked(weights);");
+    line("    float[] scales = VariantBench.unpackedScales(weights);");
+    line("    int scaleAt = (int) (tile / tileBytes) * blocks * 16;");
+    line("    int at = 32 * scaleAt;");
+    line("    float[] pairs = x.pairs;");
+    line("    int pairsAt = 16 * blocks * token;");
+    line("    int block = blocks * token;");
+    each(variant, (t, n, h) -> line("    FloatVector sum%d%d%d = FloatVector.zero(FLOATS);", t, n, h));
+    line("    for (int b = 0; b < blocks; b++) {");
+    each(variant, (t, n, h) -> line("      ShortVector acc%d%d%d = ShortVector.zero(SHORTS);", t, n, h));
+    line("      for (int pair = 0; pair < 16; pair += %d) {", variant.unrolled);
+    for (int u = 0; u < variant.unrolled; u++) {
+      for (int t = 0; t < variant.tiles; t++) {
+        for (int h = 0; h < variant.slices(); h++) {
+          line("        ShortVector w%d%d_%d = ShortVector.fromArray(SHORTS, unpacked, at + %d + %d * blocks);", t, h, u, 32 * u + shorts * h, 512 * t);
+        }
+      }
+      for (int n = 0; n < variant.tokens; n++) {
+        line("        ShortVector x%d_%d = FloatVector.broadcast(FLOATS, pairs[pairsAt + %d + %d * blocks]).reinterpretAsShorts();", n, u, u, 16 * n);
+        for (int t = 0; t < variant.tiles; t++) {
+          for (int h = 0; h < variant.slices(); h++) {
+            line("        acc%d%d%d = acc%d%d%d.add(w%d%d_%d.mul(x%d_%d));", t, n, h, t, n, h, t, h, u, n, u);
+          }
+        }
+      }
+    }
+    line("        at += %d;", 32 * variant.unrolled);
+    line("        pairsAt += %d;", variant.unrolled);
+    line("      }");
+    for (int t = 0; t < variant.tiles; t++) {
+      for (int h = 0; h < variant.slices(); h++) {
+        line("      FloatVector scale%d%d = FloatVector.fromArray(FLOATS, scales, scaleAt + %d + %d * blocks);", t, h, shorts / 2 * h, 16 * t);
+      }
+    }
+    each(variant, (t, n, h) -> {
+      line("      IntVector int%d%d%d = acc%d%d%d.reinterpretAsInts();", t, n, h, t, n, h);
+      line("      sum%d%d%d = ((FloatVector) int%d%d%d.lanewise(LSHL, 16).add(int%d%d%d).lanewise(ASHR, 16).convert(I2F, 0))", t, n, h, t, n, h, t, n, h);
+      line("          .fma(scale%d%d.mul(x.scales[block + b + %d * blocks]), sum%d%d%d);", t, h, n, t, n, h);
+    });
+    line("      scaleAt += 16;");
+    line("    }");
+    each(variant, (t, n, h) -> line("    sum%d%d%d.intoArray(out, outAt + %d * stride + %d);", t, n, h, n, 16 * t + shorts / 2 * h));
     line("  }");
     line("}");
   }

@@ -1,17 +1,18 @@
 package dev.nibble.kernel;
 
 /**
- * Scratch memory of a thread for products with many vectors: a slab of a tile's INT4 weights, unpacked once for all of them. A slab stays in a
- * first-level cache of 32 KB together with the inputs that it is multiplied with; vectors of 512 bits take two tiles (such processors have 48 KB).
+ * Scratch memory of a thread for products with many vectors: a slab of INT4 weights, unpacked once for all of them, either of one tile or half as
+ * many inputs of two. 32 KB stay in the first-level cache of processors that have 48 KB there; from the second level, where others keep a part of it,
+ * come 64 bytes for 16 products and 16 sums, far less than it gives.
  */
 public final class Panel {
-  /** Blocks of 32 inputs that a slab has at most: 16 rows × 512 inputs × 2 bytes are 16 KB. */
-  static final int BLOCKS = 16;
+  /** Blocks of 32 inputs that it holds at most. Measured: 16 are slower by some percent, as sums are fetched and stored twice as often. */
+  static final int BLOCKS = 32;
+  /** Blocks of each of two tiles. */
+  static final int BLOCKS_OF_TWO = BLOCKS / 2;
   /** Shorts of a block. */
   static final int BLOCK_SHORTS = TiledMatrix.TILE_ROWS * Activations.BLOCK;
-  /** Tiles. */
-  static final int TILES = 2;
 
-  final short[] weights = new short[TILES * BLOCKS * BLOCK_SHORTS]; // [tile][block][pair of inputs][row][2], -8 to 7
-  final float[] scales = new float[TILES * BLOCKS * TiledMatrix.TILE_ROWS]; // [tile][block][row]
+  final short[] weights = new short[BLOCKS * BLOCK_SHORTS]; // [tile][block][pair of inputs][row][2], -8 to 7
+  final float[] scales = new float[BLOCKS * TiledMatrix.TILE_ROWS]; // [tile][block][row]
 }

@@ -106,12 +106,13 @@ public final class Q4Matrix implements TiledMatrix {
     for (int token = 0; token < fours; token++) {
       Arrays.fill(out, token * stride + first * TILE_ROWS, token * stride + last * TILE_ROWS, 0);
     }
-    for (int slab = 0; slab < (fours == 0 ? 0 : blocks); slab += Panel.BLOCKS) {
-      int slabBlocks = Math.min(Panel.BLOCKS, blocks - slab);
+    int most = wide ? Panel.BLOCKS_OF_TWO : Panel.BLOCKS;
+    for (int slab = 0; slab < (fours == 0 ? 0 : blocks); slab += most) {
+      int slabBlocks = Math.min(most, blocks - slab);
       for (int tile = first, together; tile < last; tile += together) {
-        together = wide && tile + Panel.TILES <= last ? Panel.TILES : 1;
+        together = wide && tile + 1 < last ? 2 : 1;
         for (int i = 0; i < together; i++) {
-          Q4PanelKernel256.unpack(data, (tile + i) * tileBytes + (long) slab * BLOCK_BYTES, slabBlocks, panel, i);
+          Q4PanelKernel256.unpack(data, (tile + i) * tileBytes + (long) slab * BLOCK_BYTES, slabBlocks, panel, i * most);
         }
         for (int token = 0; token < fours; token += 4) {
           int at = token * pairs + slab * Activations.PAIRS;

@@ -23,11 +23,11 @@ final class Q4PanelKernel128 {
 
   private Q4PanelKernel128() {}
 
-  /** Unpacks some blocks of a tile, scales included, to become the panel's tile {@code to}. */
+  /** Unpacks some blocks of a tile, scales included, from the panel's block {@code to} on. */
   static void unpack(MemorySegment data, long tile, int blocks, Panel panel, int to) {
     short[] weights = panel.weights;
-    int at = to * Panel.BLOCKS * Panel.BLOCK_SHORTS;
-    int scaleAt = to * Panel.BLOCKS * TiledMatrix.TILE_ROWS;
+    int at = to * Panel.BLOCK_SHORTS;
+    int scaleAt = to * TiledMatrix.TILE_ROWS;
     for (int b = 0; b < blocks; b++) {
       for (int lane = 0; lane < TiledMatrix.TILE_ROWS; lane += 4) {
         ((IntVector) ShortVector.fromMemorySegment(Lanes128.HALF_SHORTS, data, tile + 2L * lane, LITTLE_ENDIAN).convertShape(S2I, Lanes128.INTS, 0)).lanewise(LSHL, 13)

@@ -17,8 +17,8 @@ final class Q4PanelKernel512 {
   private static final int PAIR_SHORTS = 2 * TiledMatrix.TILE_ROWS;
 
   /** Where a panel's second tile begins. */
-  private static final int SECOND_WEIGHTS = Panel.BLOCKS * Panel.BLOCK_SHORTS;
-  private static final int SECOND_SCALES = Panel.BLOCKS * TiledMatrix.TILE_ROWS;
+  private static final int SECOND_WEIGHTS = Panel.BLOCKS_OF_TWO * Panel.BLOCK_SHORTS;
+  private static final int SECOND_SCALES = Panel.BLOCKS_OF_TWO * TiledMatrix.TILE_ROWS;
 
   private Q4PanelKernel512() {}
 
