@@ -99,6 +99,9 @@ public final class LlamaModel implements LanguageModel {
     for (int i = 0; i < half; i++) {
       // StrictMath is defined to the last bit, on every machine.
       frequencies[i] = StrictMath.pow(config.ropeBase(), -2.0 * i / config.headWidth());
+      if (weights.ropeDivisors().length > 0) {
+        frequencies[i] /= weights.ropeDivisors()[i];
+      }
     }
   }
 
