@@ -23,7 +23,8 @@ import org.junit.jupiter.api.io.TempDir;
 /** The commands, each in a process of its own, as a user starts them. {@link CliIT} runs the same against the native executable. */
 class CliTest {
   private static final Path EMBEDDED = Path.of("src/main/resources/models/nibble-home.gguf");
-  private static final String VECTORS = "--add-modules=jdk.incubator.vector";
+  private static final String OPTIONS = "@src/main/jvm/options";
+  private static final String OPTIONS_WITHOUT_VECTORS = "--enable-native-access=ALL-UNNAMED";
   private static final Path STORIES = Path.of("models/stories260K");
 
   @TempDir
@@ -39,7 +40,7 @@ class CliTest {
 
   /** The words that start the program under a JVM. */
   private static List<String> virtualMachine() {
-    return List.of(Path.of(System.getProperty("java.home"), "bin", "java").toString(), VECTORS, "--enable-native-access=ALL-UNNAMED",
+    return List.of(Path.of(System.getProperty("java.home"), "bin", "java").toString(), OPTIONS,
         "-Djava.util.logging.manager=org.jboss.logmanager.LogManager", "-cp",
         System.getProperty("surefire.test.class.path", System.getProperty("java.class.path")), Main.class.getName());
   }
@@ -133,9 +134,9 @@ class CliTest {
   @Test
   void runningWithoutVectorsIsSaid() throws Exception {
     List<String> withVectors = program();
-    Assumptions.assumeTrue(withVectors.contains(VECTORS), "skipped: an executable has its vectors built in");
+    Assumptions.assumeTrue(withVectors.contains(OPTIONS), "skipped: an executable has its vectors built in");
     List<String> command = new ArrayList<>(withVectors);
-    command.remove(VECTORS);
+    command.set(command.indexOf(OPTIONS), OPTIONS_WITHOUT_VECTORS);
     Outcome outcome = run("", command, "run", "--temp", "0", "--max-tokens", "3", "Once");
     assertThat(outcome.status()).isZero();
     assertThat(outcome.err()).startsWith("nibble: matrix products run without vectors").contains("--add-modules jdk.incubator.vector").hasLineCount(1);
@@ -243,7 +244,7 @@ class CliTest {
     // In CliIT this is a JVM beside the native executable.
     List<String> plain = new ArrayList<>(virtualMachine());
     assertThat(digest(plain, 2, 16)).as("JVM").isEqualTo(expected);
-    plain.remove(VECTORS);
+    plain.set(plain.indexOf(OPTIONS), OPTIONS_WITHOUT_VECTORS);
     assertThat(digest(plain, 2, 16)).as("JVM, plain loops").isEqualTo(expected);
     assertThat(digest(program(), 2, 15)).as("another run").isNotEqualTo(expected);
   }
