@@ -83,7 +83,12 @@ public final class LlamaLoader {
       }
       long parameters = file.tensors().stream().mapToLong(GgufTensor::elements).sum();
       LlamaWeights weights = loader.weights(config);
-      return new Loaded(new LlamaModel(config, weights, new Products(loader.pool, choice.mode()), cache.resolve(parameters)), choice, threads, loader.formats);
+      LlamaModel model = new LlamaModel(config, weights, new Products(loader.pool, choice.mode()), cache.resolve(parameters), cache.memoryLimit());
+      if (model.longestSequence() < 1) {
+        throw loader.invalid("64 tokens' keys and values take " + model.pages().shape().exactPageBytes() + " bytes, but --kv-memory (nibble.kv.memory) allows "
+            + cache.memoryLimit());
+      }
+      return new Loaded(model, choice, threads, loader.formats);
     } catch (RuntimeException | IOException e) {
       loader.pool.close();
       throw e;

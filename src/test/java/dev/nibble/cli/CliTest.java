@@ -109,6 +109,11 @@ class CliTest {
     refuses("--kv-keys is 3; allowed: 8, 4, 2, f16, f32", "run", "--kv-keys", "3", "x");
     refuses("--kv-values is int8; allowed: 8, 4, 2, f16, f32", "serve", "--kv-values", "int8");
     refuses("--kv-residual is -1; allowed: 0 to 65536", "bench", "--kv-residual", "-1");
+    for (String size : List.of("0", "-1", "much", "9G9", "9999999999G")) {
+      refuses("--kv-memory is " + size + "; allowed: a size such as 64M or 2G, from 1 byte", "run", "--kv-memory", size, "x");
+    }
+    refuses("--kv-memory (nibble.kv.memory) allows 1024", "run", "--kv-memory", "1k", "x");
+    refuses("--kv-memory holds 64 tokens; --prompt 60 and --gen 5 need more", "bench", "--kv-memory", "400K", "--prompt", "60", "--gen", "5");
     refuses("temperature", "run", "--temp", "-1", "x");
     refuses("no such file: nowhere.gguf", "run", "--model", "nowhere.gguf", "x");
     refuses("no such file: nowhere.gguf", "inspect", "nowhere.gguf");
@@ -119,6 +124,14 @@ class CliTest {
     refuses("together fit the context of 1024", "bench", "--prompt", "2000");
     refuses("--prompt 0", "bench", "--prompt", "0");
     refuses("--kernels and --digest", "bench", "--kernels", "--digest");
+  }
+
+  @Test
+  void aPromptTooLongForTheMemoryIsRefused() throws Exception {
+    Outcome outcome = nibble("run", "--kv-memory", "400K", "lamp ".repeat(100));
+    assertThat(outcome.status()).isEqualTo(2);
+    assertThat(outcome.err()).startsWith("nibble: The memory for keys and values holds 64 tokens, and prompt (").contains("raise --kv-memory").hasLineCount(1);
+    assertThat(nibble("run", "--kv-memory", "400K", "--temp", "0", "Once").status()).isZero();
   }
 
   @Test
