@@ -73,12 +73,12 @@ setup() {
 
 emulated() {
   # shellcheck disable=SC2086 # JAVA_OPTS is a list of words
-  "$qemu" -L "$folder/root" "$folder/root/$jre/bin/java" -Xmx2g -XX:-UsePerfData --add-modules=jdk.incubator.vector --enable-native-access=ALL-UNNAMED \
+  "$qemu" -L "$folder/root" "$folder/root/$jre/bin/java" -Xmx2g -XX:-UsePerfData @src/main/jvm/options \
     -Djava.util.logging.manager=org.jboss.logmanager.LogManager ${JAVA_OPTS:-} "$@"
 }
 
 here() {
-  "$JAVA_HOME/bin/java" --add-modules=jdk.incubator.vector --enable-native-access=ALL-UNNAMED -Djava.util.logging.manager=org.jboss.logmanager.LogManager "$@"
+  "$JAVA_HOME/bin/java" @src/main/jvm/options -Djava.util.logging.manager=org.jboss.logmanager.LogManager "$@"
 }
 
 # digests: one of this machine's for each run, and the emulated machine's, with one and with three threads.

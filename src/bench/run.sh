@@ -13,4 +13,4 @@ cd "$root"
 mkdir -p target
 mvn -B -Pbench process-classes org.apache.maven.plugins:maven-dependency-plugin:3.9.0:build-classpath -Dmdep.outputFile=target/bench.classpath \
   >target/bench-build.log 2>&1 || { grep '^\[ERROR\]' target/bench-build.log | head -n 20 >&2; die "building failed; all of it is in target/bench-build.log"; }
-exec "$JAVA_HOME/bin/java" --add-modules=jdk.incubator.vector -cp "target/bench:target/classes:$(cat target/bench.classpath)" dev.nibble.kernel.KernelBench "$@"
+exec "$JAVA_HOME/bin/java" @src/main/jvm/options -cp "target/bench:target/classes:$(cat target/bench.classpath)" dev.nibble.kernel.KernelBench "$@"

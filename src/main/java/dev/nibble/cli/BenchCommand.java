@@ -81,6 +81,9 @@ final class BenchCommand implements Callable<Integer> {
     if (prompt < 1 || generated < 1 || (long) prompt + generated > runs.contextLength()) {
       throw new IllegalArgumentException("--prompt " + prompt + " and --gen " + generated + " must be 1 or more, and together fit the context of " + runs.contextLength());
     }
+    if (prompt + generated > runs.longestSequence()) {
+      throw new IllegalArgumentException("--kv-memory holds " + runs.longestSequence() + " tokens; --prompt " + prompt + " and --gen " + generated + " need more");
+    }
     int[] ids = GreedyRun.prompt(prompt, runs.vocabularySize());
     if (digest) {
       return print(description(opened).put("logits_sha256", LogitsDigest.of(runs, ids, generated)), "logits_sha256");

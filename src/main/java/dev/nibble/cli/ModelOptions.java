@@ -34,6 +34,9 @@ final class ModelOptions {
   @Option(names = "--kv-rotate", description = "Rotate keys before quantising them, which makes 4 bits better.")
   private boolean rotate;
 
+  @Option(names = "--kv-memory", paramLabel = "SIZE", description = "Most memory for the KV cache, such as 64M or 2G; default half of the heap.")
+  private String memory;
+
   @Option(names = "--pack-cache", paramLabel = "DIR", description = "Folder that keeps the packed form of GGUF files, made on first use; default none.")
   private Path packCache;
 
@@ -61,8 +64,12 @@ final class ModelOptions {
     if (residual != null && !KvCacheOptions.isResidual(residual)) {
       throw new IllegalArgumentException("--kv-residual is " + residual + "; allowed: 0 to " + KvCacheOptions.MOST_RESIDUAL);
     }
+    if (memory != null && KvCacheOptions.memory(memory).isEmpty()) {
+      throw new IllegalArgumentException("--kv-memory is " + memory + "; allowed: " + KvCacheOptions.MEMORY);
+    }
     return KvCacheOptions.of(cacheFormat("--kv-keys", keys), cacheFormat("--kv-values", values),
-        residual == null ? KvCacheOptions.DEFAULT.residual() : residual, rotate);
+        residual == null ? KvCacheOptions.DEFAULT.residual() : residual, rotate)
+        .within(Optional.ofNullable(memory));
   }
 
   private static Optional<String> cacheFormat(String option, String name) {
@@ -87,6 +94,9 @@ final class ModelOptions {
     }
     if (rotate) {
       settings.put("nibble.kv.rotate", "true");
+    }
+    if (memory != null) {
+      settings.put("nibble.kv.memory", memory);
     }
     return settings;
   }

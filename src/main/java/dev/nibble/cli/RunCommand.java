@@ -82,10 +82,10 @@ final class RunCommand implements Callable<Integer> {
       messages.add(new ChatMessage("user", said));
       int[] ids = engine.tokenizer().encodeChat(messages);
       // Oldest turns are forgotten first; a message too long by itself is refused by the engine.
-      while (ids.length >= engine.model().contextLength() && messages.size() > 2) {
+      while (ids.length >= engine.longestSequence() && messages.size() > 2) {
         messages.subList(0, 2).clear();
         ids = engine.tokenizer().encodeChat(messages);
-        System.err.println("nibble: the conversation fills the model's context; its oldest turn is forgotten");
+        System.err.println("nibble: the conversation fills the model's context or the memory for it; its oldest turn is forgotten");
       }
       try {
         messages.add(new ChatMessage("assistant", answer(engine, ids, sampling)));
@@ -98,7 +98,7 @@ final class RunCommand implements Callable<Integer> {
   }
 
   private String answer(Engine engine, int[] ids, SamplingParameters sampling) throws IOException {
-    int left = engine.model().contextLength() - ids.length;
+    int left = engine.longestSequence() - ids.length;
     ProgressLine prefill = new ProgressLine("reading the prompt");
     CompletableFuture<String> answer = new CompletableFuture<>();
     StringBuilder text = new StringBuilder();

@@ -9,10 +9,15 @@ public interface Engine extends AutoCloseable {
 
   Tokenizer tokenizer();
 
+  /** Most tokens of prompt and answer together: what the context holds, or the memory for keys and values if that holds fewer. */
+  default int longestSequence() {
+    return model().contextLength();
+  }
+
   /**
    * Puts a request in line.
    *
-   * @throws EngineException with INVALID_REQUEST, CONTEXT_LENGTH_EXCEEDED, QUEUE_FULL (metadata {@code retry_after_seconds}) or SHUTTING_DOWN; then the listener hears nothing
+   * @throws EngineException with INVALID_REQUEST, CONTEXT_LENGTH_EXCEEDED, KV_MEMORY_EXCEEDED, QUEUE_FULL (metadata {@code retry_after_seconds}) or SHUTTING_DOWN; then the listener hears nothing
    */
   Generation submit(GenerationRequest request, GenerationListener listener);
 

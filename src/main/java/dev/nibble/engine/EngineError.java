@@ -11,6 +11,8 @@ public enum EngineError {
   MODEL_NOT_FOUND,
   /** Prompt and answer do not fit in the model's context. */
   CONTEXT_LENGTH_EXCEEDED,
+  /** Prompt and answer do not fit in the memory for keys and values. */
+  KV_MEMORY_EXCEEDED,
   /** The waiting line is full. */
   QUEUE_FULL,
   /** The model is not loaded yet. */

@@ -146,6 +146,11 @@ public final class SequentialEngine implements Engine {
   }
 
   @Override
+  public int longestSequence() {
+    return Math.min(contextLength, languageModel.longestSequence());
+  }
+
+  @Override
   public int queueDepth() {
     lock.lock();
     try {
@@ -283,6 +288,17 @@ public final class SequentialEngine implements Engine {
               "prompt_tokens", Integer.toString(prompt.length),
               "max_tokens", Integer.toString(maxTokens)));
     }
+    int longest = longestSequence();
+    if (prompt.length + Math.max(maxTokens, 1) > longest) {
+      throw new EngineException(
+          EngineError.KV_MEMORY_EXCEEDED,
+          "The memory for keys and values holds " + longest + " tokens, and prompt (" + prompt.length + ") and answer (max_tokens "
+              + maxTokens + ") need more: ask for less, or raise --kv-memory (nibble.kv.memory).",
+          Map.of(
+              "longest_sequence", Integer.toString(longest),
+              "prompt_tokens", Integer.toString(prompt.length),
+              "max_tokens", Integer.toString(maxTokens)));
+    }
     requireStopStrings(request.stop());
     int alternatives = request.logProbabilities();
     if (alternatives < -1 || alternatives > MOST_ALTERNATIVES) {
@@ -292,7 +308,7 @@ public final class SequentialEngine implements Engine {
     if (passed(request.deadlineNanos())) {
       throw deadlineExceeded();
     }
-    return maxTokens == 0 ? contextLength - prompt.length : maxTokens;
+    return maxTokens == 0 ? longest - prompt.length : maxTokens;
   }
 
   private static void requireStopStrings(List<String> stop) {
@@ -588,7 +604,7 @@ public final class SequentialEngine implements Engine {
       return switch (error) {
         case CANCELLED -> EngineObserver.Outcome.CANCELLED;
         case DEADLINE_EXCEEDED -> EngineObserver.Outcome.DEADLINE_EXCEEDED;
-        case INVALID_REQUEST, MODEL_NOT_FOUND, CONTEXT_LENGTH_EXCEEDED, QUEUE_FULL, MODEL_LOADING, SHUTTING_DOWN, INTERNAL ->
+        case INVALID_REQUEST, MODEL_NOT_FOUND, CONTEXT_LENGTH_EXCEEDED, KV_MEMORY_EXCEEDED, QUEUE_FULL, MODEL_LOADING, SHUTTING_DOWN, INTERNAL ->
             EngineObserver.Outcome.FAILED;
       };
     }

@@ -7,7 +7,12 @@ public interface LanguageModel {
   /** Longest sequence, in tokens. */
   int contextLength();
 
-  /** Begins a sequence with room for {@code capacity} tokens (at most the context length). */
+  /** Most tokens of one sequence, at most the context length: memory for keys and values may hold fewer. */
+  default int longestSequence() {
+    return contextLength();
+  }
+
+  /** Begins a sequence with room for {@code capacity} tokens (at most {@link #longestSequence}). */
   Sequence newSequence(int capacity);
 
   /** A sequence's KV cache and position. Not thread-safe; closing gives the pages back. */

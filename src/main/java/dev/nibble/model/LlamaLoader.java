@@ -27,6 +27,9 @@ public final class LlamaLoader {
       new TreeMap<>(Map.of("llama", LlamaConfig.RopePairs.ADJACENT, "qwen2", LlamaConfig.RopePairs.HALVES));
   private static final String BIAS = ".bias"; // ends these tensors' names; all others end in .weight
   private static final double DEFAULT_ROPE_BASE = 10000; // GGUF specification
+  private static final String ROPE_FACTORS = "rope_freqs"; // .weight: Llama 3.1's, as llama.cpp's converter writes them
+  /** RoPE's frequencies are at most 1: divided by this and multiplied with the longest context, angles stay below 2^30, which sine and cosine take. */
+  private static final double LEAST_ROPE_DIVISOR = 1.0 / 64;
   private static final int MOST = 1 << 24; // of any size: keeps products of two within a long, and typing errors out
 
   /** Told of each tensor packed. */
@@ -80,7 +83,12 @@ public final class LlamaLoader {
       }
       long parameters = file.tensors().stream().mapToLong(GgufTensor::elements).sum();
       LlamaWeights weights = loader.weights(config);
-      return new Loaded(new LlamaModel(config, weights, new Products(loader.pool, choice.mode()), cache.resolve(parameters)), choice, threads, loader.formats);
+      LlamaModel model = new LlamaModel(config, weights, new Products(loader.pool, choice.mode()), cache.resolve(parameters), cache.memoryLimit());
+      if (model.longestSequence() < 1) {
+        throw loader.invalid("64 tokens' keys and values take " + model.pages().shape().exactPageBytes() + " bytes, but --kv-memory (nibble.kv.memory) allows "
+            + cache.memoryLimit());
+      }
+      return new Loaded(model, choice, threads, loader.formats);
     } catch (RuntimeException | IOException e) {
       loader.pool.close();
       throw e;
@@ -105,10 +113,6 @@ public final class LlamaLoader {
   private LlamaConfig config() throws InvalidModelException {
     if (!ARCHITECTURES.containsKey(architecture)) {
       throw invalid("its architecture is \"" + architecture + "\"; supported: " + String.join(", ", ARCHITECTURES.keySet()));
-    }
-    String scaling = metadata.string(key("rope.scaling.type")).orElse("none");
-    if (!scaling.equals("none") || file.find("rope_freqs.weight").isPresent()) {
-      throw invalid("RoPE scaling is not supported");
     }
     int width = size("embedding_length");
     int heads = size("attention.head_count");
@@ -162,13 +166,57 @@ public final class LlamaLoader {
               bias(block + "attn_v", config.keyValueWidth()))));
     }
     float[] outputNorm = vector("output_norm", width);
+    double[] ropeDivisors = ropeDivisors(config.headWidth() / 2);
     TiledMatrix output = file.find("output.weight").isPresent() ? matrix("output", config.vocabulary(), width) : embedding;
     for (GgufTensor tensor : file.tensors()) {
       if (!used.contains(tensor.name())) {
         throw invalid("tensor " + tensor.name() + " has no place in a plain " + architecture + " model; running without it would change the model");
       }
     }
-    return new LlamaWeights(embedding, layers, outputNorm, output);
+    return new LlamaWeights(embedding, layers, outputNorm, output, ropeDivisors);
+  }
+
+  /** What RoPE's frequencies are divided by: the factor of linear scaling × Llama 3.1's factors, where there are any. */
+  private double[] ropeDivisors(int pairs) throws IOException {
+    double linear = linearRopeFactor();
+    boolean factors = architecture.equals("llama") && file.find(ROPE_FACTORS + ".weight").isPresent();
+    if (!factors && linear == 1) {
+      return new double[0];
+    }
+    double[] divisors = new double[pairs];
+    Arrays.fill(divisors, linear);
+    if (factors) {
+      float[] values = vector(ROPE_FACTORS, pairs);
+      for (int i = 0; i < pairs; i++) {
+        divisors[i] *= values[i];
+      }
+    }
+    for (double divisor : divisors) {
+      if (!(divisor >= LEAST_ROPE_DIVISOR)) {
+        throw invalid("RoPE's frequencies are divided by " + divisor + "; allowed: " + LEAST_ROPE_DIVISOR + " and more");
+      }
+    }
+    return divisors;
+  }
+
+  /** 1 for none. A factor without a type is linear, as in llama.cpp; so is the older key. Other types change more than frequencies. */
+  private double linearRopeFactor() throws InvalidModelException {
+    String type = metadata.string(key("rope.scaling.type")).orElse("linear");
+    if (!type.equals("none") && !type.equals("linear")) {
+      throw invalid("RoPE scaling of type \"" + type + "\" is not supported; supported: none, linear, and Llama 3.1's factors (tensor " + ROPE_FACTORS + ".weight)");
+    }
+    double magnitude = metadata.number(key("rope.scaling.attn_factor")).orElse(1);
+    if (magnitude != 1) {
+      throw invalid(key("rope.scaling.attn_factor") + " is " + magnitude + "; only 1 is supported");
+    }
+    double factor = metadata.number(key("rope.scaling.factor")).orElse(metadata.number(key("rope.scale_linear")).orElse(0));
+    if (type.equals("none") || factor == 0) { // 0 stands for no scaling in llama.cpp
+      return 1;
+    }
+    if (!(factor >= LEAST_ROPE_DIVISOR && factor <= MOST)) {
+      throw invalid("the factor of linear RoPE scaling is " + factor + "; allowed: " + LEAST_ROPE_DIVISOR + " to " + MOST);
+    }
+    return factor;
   }
 
   private GgufTensor require(String name) throws InvalidModelException {

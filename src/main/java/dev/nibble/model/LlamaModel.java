@@ -67,14 +67,20 @@ public final class LlamaModel implements LanguageModel {
   private boolean quantize;
   private LlamaWeights.Biases biases;
 
+  /** Without a limit of the memory for keys and values. */
   public LlamaModel(LlamaConfig config, LlamaWeights weights, Products products, KvCacheFormat cacheFormat) {
+    this(config, weights, products, cacheFormat, Long.MAX_VALUE);
+  }
+
+  /** @param cacheBytes most bytes of keys and values of all sequences together */
+  public LlamaModel(LlamaConfig config, LlamaWeights weights, Products products, KvCacheFormat cacheFormat, long cacheBytes) {
     this.config = config;
     this.weights = weights;
     this.products = products;
     this.elementwise = new Elementwise(products.mode());
     this.pool = products.pool();
     KvCacheShape shape = new KvCacheShape(config.layers(), config.keyValueHeads(), config.headWidth(), cacheFormat);
-    pages = new PagePool(shape);
+    pages = new PagePool(shape, cacheBytes);
     pagedAttention = new PagedAttention(shape, config.heads() / config.keyValueHeads(), config.window(), pool, products.mode());
     width = config.width();
     queryStride = TiledMatrix.padded(config.queryWidth());
@@ -99,6 +105,9 @@ public final class LlamaModel implements LanguageModel {
     for (int i = 0; i < half; i++) {
       // StrictMath is defined to the last bit, on every machine.
       frequencies[i] = StrictMath.pow(config.ropeBase(), -2.0 * i / config.headWidth());
+      if (weights.ropeDivisors().length > 0) {
+        frequencies[i] /= weights.ropeDivisors()[i];
+      }
     }
   }
 
@@ -117,6 +126,11 @@ public final class LlamaModel implements LanguageModel {
     return config.context();
   }
 
+  @Override
+  public int longestSequence() {
+    return Math.min(config.context(), pages.shape().tokensWithin(pages.limitBytes()));
+  }
+
   TiledMatrix embedding() {
     return weights.embedding();
   }
@@ -128,8 +142,8 @@ public final class LlamaModel implements LanguageModel {
 
   @Override
   public Sequence newSequence(int capacity) {
-    if (capacity < 1 || capacity > config.context()) {
-      throw new IllegalArgumentException("capacity is " + capacity + "; allowed: 1 to " + config.context());
+    if (capacity < 1 || capacity > longestSequence()) {
+      throw new IllegalArgumentException("capacity is " + capacity + "; allowed: 1 to " + longestSequence());
     }
     return new CachedSequence(capacity);
   }

@@ -9,8 +9,10 @@ import java.util.List;
  * @param embedding [vocabulary, width]
  * @param outputNorm [width]
  * @param output [vocabulary, width]; the embedding where the head is tied
+ * @param ropeDivisors [headWidth / 2], by which the frequencies of RoPE are divided: Llama 3.1's factors, or the factor of linear scaling (position
+ *     interpolation, Chen et al. 2023); empty where they are taken as they are
  */
-public record LlamaWeights(TiledMatrix embedding, List<Layer> layers, float[] outputNorm, TiledMatrix output) {
+public record LlamaWeights(TiledMatrix embedding, List<Layer> layers, float[] outputNorm, TiledMatrix output, double[] ropeDivisors) {
   /**
    * One transformer block.
    *
@@ -50,6 +52,11 @@ public record LlamaWeights(TiledMatrix embedding, List<Layer> layers, float[] ou
 
   public LlamaWeights {
     layers = List.copyOf(layers);
+  }
+
+  /** With RoPE's frequencies as they are. */
+  public LlamaWeights(TiledMatrix embedding, List<Layer> layers, float[] outputNorm, TiledMatrix output) {
+    this(embedding, layers, outputNorm, output, new double[0]);
   }
 
   /** Bytes of the matrices that computing one token reads: all but the embedding, of which it reads one row. */

@@ -33,7 +33,8 @@ final class ModelEngineLoader implements EngineLoader {
   @Override
   public Engine load(ServeConfig config) throws IOException {
     SettingsCheck.require(settings);
-    KvCacheOptions cache = KvCacheOptions.of(config.kv().keys(), config.kv().values(), config.kv().residual(), config.kv().rotate());
+    KvCacheOptions cache = KvCacheOptions.of(config.kv().keys(), config.kv().values(), config.kv().residual(), config.kv().rotate())
+        .within(config.kv().memory());
     long start = System.nanoTime();
     long[] next = {start + PROGRESS_NANOS};
     ModelOpener.Opened opened = ModelOpener.open(config.model().map(Path::of), config.modelName(), config.threads(), cache, packs(config), (bytes, total) -> {

@@ -21,11 +21,11 @@ public final class RequestDefaults {
   }
 
   /**
-   * Most tokens of an answer for a request that does not say: {@link ServeConfig#defaultMaxTokens}, or what the context leaves if that
+   * Most tokens of an answer for a request that does not say: {@link ServeConfig#defaultMaxTokens}, or what context and memory leave if that
    * is less; 0, which the engine refuses with the right words, if it leaves nothing.
    */
   public static int maxTokens(ServeConfig config, Engine engine, int promptTokens) {
-    int left = Math.max(0, engine.model().contextLength() - promptTokens);
+    int left = Math.max(0, engine.longestSequence() - promptTokens);
     return Math.min(config.defaultMaxTokens(), left);
   }
 }

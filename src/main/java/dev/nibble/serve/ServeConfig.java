@@ -51,5 +51,8 @@ public interface ServeConfig {
     /** Whether keys and queries are rotated (Hadamard) before quantising, which makes 4-bit keys better; heads' width must be a power of two. */
     @WithDefault("false")
     boolean rotate();
+
+    /** Most memory for keys and values, such as {@code 64M} or {@code 2G}. Unset: half of the heap, which Java takes from the machine's memory. */
+    Optional<String> memory();
   }
 }

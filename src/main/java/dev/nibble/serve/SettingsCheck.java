@@ -38,6 +38,11 @@ public final class SettingsCheck {
         .ifPresent(outside -> {
           throw refuse(config, "nibble.kv.residual", RESIDUALS);
         });
+    value(config, "nibble.kv.memory", String.class, KvCacheOptions.MEMORY)
+        .filter(size -> KvCacheOptions.memory(size).isEmpty())
+        .ifPresent(other -> {
+          throw refuse(config, "nibble.kv.memory", KvCacheOptions.MEMORY);
+        });
     value(config, "nibble.kv.rotate", String.class, "true, false")
         .filter(rotate -> !rotate.equalsIgnoreCase("true") && !rotate.equalsIgnoreCase("false"))
         .ifPresent(other -> {

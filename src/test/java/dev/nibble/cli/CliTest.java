@@ -23,7 +23,8 @@ import org.junit.jupiter.api.io.TempDir;
 /** The commands, each in a process of its own, as a user starts them. {@link CliIT} runs the same against the native executable. */
 class CliTest {
   private static final Path EMBEDDED = Path.of("src/main/resources/models/nibble-home.gguf");
-  private static final String VECTORS = "--add-modules=jdk.incubator.vector";
+  private static final String OPTIONS = "@src/main/jvm/options";
+  private static final String OPTIONS_WITHOUT_VECTORS = "--enable-native-access=ALL-UNNAMED";
   private static final Path STORIES = Path.of("models/stories260K");
 
   @TempDir
@@ -39,7 +40,7 @@ class CliTest {
 
   /** The words that start the program under a JVM. */
   private static List<String> virtualMachine() {
-    return List.of(Path.of(System.getProperty("java.home"), "bin", "java").toString(), VECTORS, "--enable-native-access=ALL-UNNAMED",
+    return List.of(Path.of(System.getProperty("java.home"), "bin", "java").toString(), OPTIONS,
         "-Djava.util.logging.manager=org.jboss.logmanager.LogManager", "-cp",
         System.getProperty("surefire.test.class.path", System.getProperty("java.class.path")), Main.class.getName());
   }
@@ -108,6 +109,11 @@ class CliTest {
     refuses("--kv-keys is 3; allowed: 8, 4, 2, f16, f32", "run", "--kv-keys", "3", "x");
     refuses("--kv-values is int8; allowed: 8, 4, 2, f16, f32", "serve", "--kv-values", "int8");
     refuses("--kv-residual is -1; allowed: 0 to 65536", "bench", "--kv-residual", "-1");
+    for (String size : List.of("0", "-1", "much", "9G9", "9999999999G")) {
+      refuses("--kv-memory is " + size + "; allowed: a size such as 64M or 2G, from 1 byte", "run", "--kv-memory", size, "x");
+    }
+    refuses("--kv-memory (nibble.kv.memory) allows 1024", "run", "--kv-memory", "1k", "x");
+    refuses("--kv-memory holds 64 tokens; --prompt 60 and --gen 5 need more", "bench", "--kv-memory", "400K", "--prompt", "60", "--gen", "5");
     refuses("temperature", "run", "--temp", "-1", "x");
     refuses("no such file: nowhere.gguf", "run", "--model", "nowhere.gguf", "x");
     refuses("no such file: nowhere.gguf", "inspect", "nowhere.gguf");
@@ -118,6 +124,14 @@ class CliTest {
     refuses("together fit the context of 1024", "bench", "--prompt", "2000");
     refuses("--prompt 0", "bench", "--prompt", "0");
     refuses("--kernels and --digest", "bench", "--kernels", "--digest");
+  }
+
+  @Test
+  void aPromptTooLongForTheMemoryIsRefused() throws Exception {
+    Outcome outcome = nibble("run", "--kv-memory", "400K", "lamp ".repeat(100));
+    assertThat(outcome.status()).isEqualTo(2);
+    assertThat(outcome.err()).startsWith("nibble: The memory for keys and values holds 64 tokens, and prompt (").contains("raise --kv-memory").hasLineCount(1);
+    assertThat(nibble("run", "--kv-memory", "400K", "--temp", "0", "Once").status()).isZero();
   }
 
   @Test
@@ -133,9 +147,9 @@ class CliTest {
   @Test
   void runningWithoutVectorsIsSaid() throws Exception {
     List<String> withVectors = program();
-    Assumptions.assumeTrue(withVectors.contains(VECTORS), "skipped: an executable has its vectors built in");
+    Assumptions.assumeTrue(withVectors.contains(OPTIONS), "skipped: an executable has its vectors built in");
     List<String> command = new ArrayList<>(withVectors);
-    command.remove(VECTORS);
+    command.set(command.indexOf(OPTIONS), OPTIONS_WITHOUT_VECTORS);
     Outcome outcome = run("", command, "run", "--temp", "0", "--max-tokens", "3", "Once");
     assertThat(outcome.status()).isZero();
     assertThat(outcome.err()).startsWith("nibble: matrix products run without vectors").contains("--add-modules jdk.incubator.vector").hasLineCount(1);
@@ -243,7 +257,7 @@ class CliTest {
     // In CliIT this is a JVM beside the native executable.
     List<String> plain = new ArrayList<>(virtualMachine());
     assertThat(digest(plain, 2, 16)).as("JVM").isEqualTo(expected);
-    plain.remove(VECTORS);
+    plain.set(plain.indexOf(OPTIONS), OPTIONS_WITHOUT_VECTORS);
     assertThat(digest(plain, 2, 16)).as("JVM, plain loops").isEqualTo(expected);
     assertThat(digest(program(), 2, 15)).as("another run").isNotEqualTo(expected);
   }

@@ -39,7 +39,7 @@ class PackCliTest {
 
   /** The words that start the program. */
   List<String> program() {
-    return List.of(Path.of(System.getProperty("java.home"), "bin", "java").toString(), "--add-modules=jdk.incubator.vector", "--enable-native-access=ALL-UNNAMED",
+    return List.of(Path.of(System.getProperty("java.home"), "bin", "java").toString(), "@src/main/jvm/options",
         "-Djava.util.logging.manager=org.jboss.logmanager.LogManager", "-cp",
         System.getProperty("surefire.test.class.path", System.getProperty("java.class.path")), Main.class.getName());
   }

@@ -33,6 +33,8 @@ final class SettingsCheckTest {
       "nibble.kv.residual | -1 | 0 to 65536",
       "nibble.kv.residual | 65537 | 0 to 65536",
       "nibble.kv.residual | few | 0 to 65536",
+      "nibble.kv.memory | much | a size such as 64M or 2G, from 1 byte",
+      "nibble.kv.memory | 0 | a size such as 64M or 2G, from 1 byte",
       "nibble.kv.rotate | maybe | true, false",
   })
   void refusesInOneLine(String name, String value, String allowed) {
@@ -43,6 +45,6 @@ final class SettingsCheckTest {
   void takesWhatCanBeUsed() {
     assertThatCode(() -> check(Map.of())).doesNotThrowAnyException();
     assertThatCode(() -> check(Map.of("nibble.threads", "4", "nibble.queue-capacity", "1", "nibble.grace-period", "90s", "nibble.kv.keys", "f16",
-        "nibble.kv.values", "2", "nibble.kv.residual", "0", "nibble.kv.rotate", "true", "nibble.rest.max-body-size", "500K"))).doesNotThrowAnyException();
+        "nibble.kv.values", "2", "nibble.kv.residual", "0", "nibble.kv.rotate", "true", "nibble.kv.memory", "2g"))).doesNotThrowAnyException();
   }
 }

@@ -31,8 +31,7 @@ final class ShutdownIT {
     }
     Path jar = Path.of("target/quarkus-app/quarkus-run.jar");
     assertThat(jar).as("the packaged program").exists();
-    return List.of(Path.of(System.getProperty("java.home"), "bin", "java").toString(), "--add-modules=jdk.incubator.vector",
-        "--enable-native-access=ALL-UNNAMED", "-jar", jar.toString());
+    return List.of(Path.of(System.getProperty("java.home"), "bin", "java").toString(), "@src/main/jvm/options", "-jar", jar.toString());
   }
 
   private static int freePort() throws IOException {

@@ -104,6 +104,13 @@ public final class KvCacheShape {
     return 4L * exactFloats();
   }
 
+  /** Most tokens of one sequence whose pages take no more than so many bytes; as {@link KvCache} takes them. */
+  public int tokensWithin(long bytes) {
+    long ring = format.exactPages() + 1L;
+    long pages = bytes < ring * exactPageBytes() ? bytes / exactPageBytes() : ring + (bytes - ring * exactPageBytes()) / packedPageBytes();
+    return (int) Math.min(Integer.MAX_VALUE, Math.min(pages, Integer.MAX_VALUE) * PageLayout.TOKENS);
+  }
+
   /** What a token of a long sequence costs, scales and zero points included. */
   public double bytesPerToken() {
     return (double) packedPageBytes() / PageLayout.TOKENS;

@@ -30,6 +30,11 @@ public final class PagePool {
     return shape;
   }
 
+  /** Most bytes of pages in use and free together. */
+  public long limitBytes() {
+    return limit;
+  }
+
   /** Bytes of pages in use by sequences. */
   public synchronized long usedBytes() {
     return used;

@@ -9,6 +9,7 @@ import com.google.rpc.RetryInfo;
 import dev.nibble.engine.EngineError;
 import dev.nibble.engine.EngineException;
 import dev.nibble.serve.ErrorTable;
+import io.grpc.Status;
 import io.grpc.StatusRuntimeException;
 import io.grpc.protobuf.StatusProto;
 import io.quarkus.runtime.annotations.RegisterForReflection;
@@ -56,7 +57,7 @@ final class GrpcErrors {
         status.addDetails(Any.pack(retryInfo(failure)));
       }
       case MODEL_LOADING, SHUTTING_DOWN -> status.addDetails(Any.pack(retryInfo(failure)));
-      case MODEL_NOT_FOUND, CONTEXT_LENGTH_EXCEEDED, DEADLINE_EXCEEDED, CANCELLED, INTERNAL -> {}
+      case MODEL_NOT_FOUND, CONTEXT_LENGTH_EXCEEDED, KV_MEMORY_EXCEEDED, DEADLINE_EXCEEDED, CANCELLED, INTERNAL -> {}
     }
     return StatusProto.toStatusRuntimeException(status.build());
   }
@@ -65,6 +66,15 @@ final class GrpcErrors {
   static StatusRuntimeException internal(String callId) {
     String message = "The call could not be answered because of a defect in the service (call " + callId + ").";
     return of(new EngineException(EngineError.INTERNAL, message, Map.of("call_id", callId)), UnaryOperator.identity());
+  }
+
+  /** What the engine knows nothing of: a refusal of the protocol's, of a reason that is only named here. */
+  static StatusRuntimeException of(Status refusal, String reason, Map<String, String> metadata) {
+    ErrorInfo.Builder info = ErrorInfo.newBuilder().setDomain(ErrorTable.DOMAIN).setReason(reason);
+    metadata.forEach((key, value) -> info.putMetadata(key, cut(value, LONGEST_VALUE)));
+    String message = refusal.getDescription() == null ? "" : cut(refusal.getDescription(), LONGEST_MESSAGE);
+    return StatusProto.toStatusRuntimeException(
+        com.google.rpc.Status.newBuilder().setCode(refusal.getCode().value()).setMessage(message).addDetails(Any.pack(info.build())).build());
   }
 
   private static BadRequest badRequest(String path, String message) {

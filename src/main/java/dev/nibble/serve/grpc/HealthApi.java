@@ -55,7 +55,8 @@ final class HealthApi extends HealthGrpc.HealthImplBase {
       status = statuses.get(request.getService());
     }
     if (status == null) {
-      observer.onError(Status.NOT_FOUND.withDescription("There is no service or model of that name here.").asRuntimeException());
+      Status unknown = Status.NOT_FOUND.withDescription("There is no service or model of that name here.");
+      observer.onError(GrpcErrors.of(unknown, "SERVICE_NOT_FOUND", Map.of("service", request.getService())));
       return;
     }
     observer.onNext(response(status));

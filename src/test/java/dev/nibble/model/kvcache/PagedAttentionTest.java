@@ -268,6 +268,25 @@ final class PagedAttentionTest {
   }
 
   @Test
+  void tokensWithinAMemoryAreWhatAPoolOfItHolds() {
+    for (KvCacheFormat format : List.of(KvCacheFormat.INT8, KvCacheFormat.F32, new KvCacheFormat(PageFormat.INT4, PageFormat.INT2, 130, false))) {
+      KvCacheShape shape = new Tokens(1, 1, 8, 1, 7).shape(format);
+      assertThat(shape.tokensWithin(shape.exactPageBytes() - 1)).isZero();
+      assertThat(shape.tokensWithin(Long.MAX_VALUE)).isEqualTo(Integer.MAX_VALUE);
+      for (int pages = 1; pages < 7; pages++) {
+        for (long more : new long[] {0, shape.packedPageBytes() - 1}) {
+          long limit = Math.min(pages, format.exactPages() + 1) * shape.exactPageBytes() + Math.max(0, pages - format.exactPages() - 1) * shape.packedPageBytes() + more;
+          int tokens = shape.tokensWithin(limit);
+          try (KvCache cache = new KvCache(new PagePool(shape, limit), tokens); KvCache longer = new KvCache(new PagePool(shape, limit), tokens + 1)) {
+            cache.reserve(tokens);
+            assertThatThrownBy(() -> longer.reserve(tokens + 1)).isInstanceOf(IllegalStateException.class);
+          }
+        }
+      }
+    }
+  }
+
+  @Test
   void decodingAllocatesNothingEvenWhenAPageFills() {
     Tokens tokens = new Tokens(2, 2, 16, 1300, 8);
     KvCacheFormat format = format(PageFormat.INT8, PageFormat.INT4, 64, true);

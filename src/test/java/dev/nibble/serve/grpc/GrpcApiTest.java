@@ -7,6 +7,7 @@ import com.google.protobuf.ByteString;
 import com.google.protobuf.DescriptorProtos.FileDescriptorProto;
 import com.google.protobuf.Duration;
 import com.google.protobuf.Empty;
+import com.google.rpc.ErrorInfo;
 import dev.nibble.v1.ChatInput;
 import dev.nibble.v1.ChatMessage;
 import dev.nibble.v1.DetokenizeRequest;
@@ -362,6 +363,7 @@ class GrpcApiTest extends GrpcClientTest {
     StatusRuntimeException refusal = refusal(() -> generation.generate(request(GenerationOptions.newBuilder().setText("x".repeat(5 << 20)))));
     assertThat(refusal.getStatus().getCode()).isEqualTo(Status.Code.RESOURCE_EXHAUSTED);
     assertThat(refusal.getStatus().getDescription()).contains("exceeds maximum size 4194304");
+    assertThat(detail(refusal, ErrorInfo.class)).as("the transport's own answer").isNull();
     assertThat(generation.generate(request(command())).getText()).isEqualTo(ANSWER);
   }
 
@@ -385,16 +387,58 @@ class GrpcApiTest extends GrpcClientTest {
     // grpc-java's own answer: the call never reaches a service.
     assertThat(refusal.getStatus().getCode()).isEqualTo(Status.Code.UNKNOWN);
     assertThat(refusal.getStatus().getDescription()).isEqualTo("Application error processing RPC");
+    assertThat(detail(refusal, ErrorInfo.class)).isNull();
     assertThat(generation.generate(request(command())).getText()).isEqualTo(ANSWER);
   }
 
   @Test
   void refusesMethodsThatDoNotExist() {
-    MethodDescriptor<Empty, Empty> method = MethodDescriptor.newBuilder(
-            ProtoUtils.marshaller(Empty.getDefaultInstance()), ProtoUtils.marshaller(Empty.getDefaultInstance()))
-        .setType(MethodDescriptor.MethodType.UNARY).setFullMethodName("nibble.v1.GenerationService/Guess").build();
-    StatusRuntimeException refusal = refusal(() -> ClientCalls.blockingUnaryCall(channel, method, CallOptions.DEFAULT, Empty.getDefaultInstance()));
-    assertThat(refusal.getStatus().getCode()).isEqualTo(Status.Code.UNIMPLEMENTED);
+    for (String name : List.of("nibble.v1.GenerationService/Guess", "nibble.v2.GenerationService/Generate", "nothing/" + "x".repeat(5000))) {
+      MethodDescriptor<Empty, Empty> method = empty(MethodDescriptor.MethodType.UNARY, name);
+      StatusRuntimeException refusal = refusal(() -> ClientCalls.blockingUnaryCall(channel, method, CallOptions.DEFAULT, Empty.getDefaultInstance()));
+      ErrorInfo info = assertError(refusal, Status.Code.UNIMPLEMENTED, "METHOD_NOT_FOUND");
+      assertThat(info.getMetadataOrThrow("method")).isEqualTo(name.length() > 128 ? name.substring(0, 128) + "…" : name);
+    }
+    MethodDescriptor<Empty, Empty> streaming = empty(MethodDescriptor.MethodType.SERVER_STREAMING, "nibble.v1.GenerationService/StreamGuess");
+    assertError(refusal(() -> ClientCalls.blockingServerStreamingCall(channel, streaming, CallOptions.DEFAULT, Empty.getDefaultInstance()).hasNext()),
+        Status.Code.UNIMPLEMENTED, "METHOD_NOT_FOUND");
+  }
+
+  private static MethodDescriptor<Empty, Empty> empty(MethodDescriptor.MethodType type, String name) {
+    return MethodDescriptor.newBuilder(ProtoUtils.marshaller(Empty.getDefaultInstance()), ProtoUtils.marshaller(Empty.getDefaultInstance()))
+        .setType(type).setFullMethodName(name).build();
+  }
+
+  @Test
+  void grpcsOwnRefusalsOfCallsHaveDetails() throws Exception {
+    // A unary method takes one message; grpc-java ends calls with none or two by itself.
+    for (int messages : new int[] {0, 2}) {
+      MethodDescriptor<Empty, Empty> method = empty(MethodDescriptor.MethodType.CLIENT_STREAMING, GenerationServiceGrpc.getGenerateMethod().getFullMethodName());
+      BlockingQueue<Throwable> ends = new LinkedBlockingQueue<>();
+      StreamObserver<Empty> requests = ClientCalls.asyncClientStreamingCall(channel.newCall(method, CallOptions.DEFAULT), new StreamObserver<>() {
+        @Override
+        public void onNext(Empty message) {}
+
+        @Override
+        public void onError(Throwable end) {
+          ends.add(end);
+        }
+
+        @Override
+        public void onCompleted() {
+          ends.add(new AssertionError("answered"));
+        }
+      });
+      for (int i = 0; i < messages; i++) {
+        requests.onNext(Empty.getDefaultInstance());
+      }
+      requests.onCompleted();
+      assertThat(ends.poll(20, TimeUnit.SECONDS)).isInstanceOfSatisfying(StatusRuntimeException.class, end -> {
+        assertError(end, Status.Code.INTERNAL, "INTERNAL");
+        assertThat(end.getStatus().getDescription()).isEqualTo(messages == 0 ? "Half-closed without a request" : "Too many requests");
+      });
+    }
+    assertThat(generation.generate(request(command())).getText()).isEqualTo(ANSWER);
   }
 
   // ---- models
@@ -458,7 +502,8 @@ class GrpcApiTest extends GrpcClientTest {
       assertThat(watch.next().getStatus()).as(name).isEqualTo(ServingStatus.SERVING);
     }
     HealthCheckRequest unknown = HealthCheckRequest.newBuilder().setService("nobody").build();
-    assertThat(refusal(() -> health.check(unknown)).getStatus().getCode()).isEqualTo(Status.Code.NOT_FOUND);
+    assertThat(assertError(refusal(() -> health.check(unknown)), Status.Code.NOT_FOUND, "SERVICE_NOT_FOUND").getMetadataMap())
+        .containsEntry("service", "nobody");
     // 3 is the protocol's SERVICE_UNKNOWN.
     assertThat(health.withDeadlineAfter(10, TimeUnit.SECONDS).watch(unknown).next().getStatusValue()).isEqualTo(3);
   }

@@ -1,0 +1,58 @@
+package dev.nibble.serve.grpc;
+
+import io.grpc.HandlerRegistry;
+import io.grpc.Metadata;
+import io.grpc.MethodDescriptor;
+import io.grpc.MethodDescriptor.MethodType;
+import io.grpc.ServerCall;
+import io.grpc.ServerMethodDefinition;
+import io.grpc.Status;
+import io.grpc.StatusRuntimeException;
+import io.quarkus.arc.Unremovable;
+import io.quarkus.grpc.api.ServerBuilderCustomizer;
+import io.quarkus.grpc.runtime.config.GrpcServerConfiguration;
+import io.vertx.grpc.VertxServerBuilder;
+import jakarta.inject.Singleton;
+import java.io.InputStream;
+import java.util.Map;
+
+/** Refuses methods that do not exist, with details: grpc-java's own refusal has none. */
+@Singleton
+@Unremovable
+final class UnknownMethods implements ServerBuilderCustomizer<VertxServerBuilder> {
+  @Override
+  public void customize(GrpcServerConfiguration config, VertxServerBuilder builder) {
+    builder.fallbackHandlerRegistry(new Refusals());
+  }
+
+  /** Asked for methods that no service has. */
+  private static final class Refusals extends HandlerRegistry {
+    @Override
+    public ServerMethodDefinition<?, ?> lookupMethod(String method, String authority) {
+      MethodDescriptor<InputStream, InputStream> any = MethodDescriptor.newBuilder(new Bytes(), new Bytes())
+          .setType(MethodType.UNKNOWN).setFullMethodName(method).build();
+      return ServerMethodDefinition.create(any, Refusals::refuse);
+    }
+
+    private static ServerCall.Listener<InputStream> refuse(ServerCall<InputStream, InputStream> call, Metadata headers) {
+      String method = call.getMethodDescriptor().getFullMethodName();
+      Status status = Status.UNIMPLEMENTED.withDescription("There is no method " + method + " here; reflection lists those that there are.");
+      StatusRuntimeException refusal = GrpcErrors.of(status, "METHOD_NOT_FOUND", Map.of("method", method));
+      call.close(refusal.getStatus(), refusal.getTrailers());
+      return new ServerCall.Listener<>() {};
+    }
+  }
+
+  /** Messages as they are; none is ever read. */
+  private static final class Bytes implements MethodDescriptor.Marshaller<InputStream> {
+    @Override
+    public InputStream stream(InputStream message) {
+      return message;
+    }
+
+    @Override
+    public InputStream parse(InputStream message) {
+      return message;
+    }
+  }
+}
