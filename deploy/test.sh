@@ -77,7 +77,7 @@ now_ms() { date +%s%3N; }
 files_part() {
   local file
   for file in deploy/*.sh; do check "$file is a script" bash -n "$file"; done
-  if need shellcheck shellcheck; then check "shellcheck finds nothing" shellcheck -e SC2016,SC2015 deploy/install.sh deploy/test.sh; else skip "shellcheck can't be installed here"; fi
+  if need shellcheck shellcheck; then check "shellcheck finds nothing" shellcheck -e SC2016,SC2015,SC1091 deploy/install.sh deploy/test.sh; else skip "shellcheck can't be installed here"; fi
   for file in native prebuilt jvm; do
     check "Dockerfile.$file: not root, checks its health, takes other base images" awk '
       /^USER [1-9]/ {user=1} /^HEALTHCHECK/ {health=1} /"health"/ {asks=1} /^ARG BASE=/ {base=1} /^FROM \$\{BASE\}/ {last=NR} /:latest/ {latest=1}
@@ -295,6 +295,81 @@ container_part() {
   wait $server || true
   server=''
   check "nibble health after it: exit code 1" bash -c "$(declare -f store run_in); work=$work http=$http grpc=$grpc container=$container; run_in /usr/bin/nibble health; [ \$? -eq 1 ]"
+}
+
+# ---- boot: a Debian of its own, started by its systemd in a container without a network; install.sh there, for real
+
+# What happens in it. Its results are lines of /result, "ok WHAT" or "FAILED WHAT".
+boot_script() {
+  cat <<'SCRIPT'
+#!/bin/bash
+note() { if "${@:2}" >/tmp/out 2>&1; then echo "ok $1"; else echo "FAILED $1"; tail -n 5 /tmp/out; journalctl -u nibble -n 15 --no-pager -o cat; fi; }
+pid() { systemctl show -P MainPID nibble; }
+# Served by another process than $1.
+again() { for _ in $(seq 150); do [ "$(pid)" != "$1" ] && [ "$(pid)" != 0 ] && /usr/local/bin/nibble health >/dev/null 2>&1 && return; sleep 0.2; done; return 1; }
+exec >/result
+mkdir -p /etc/systemd/system/nibble.service.d
+# Shorter times, so that the test is short.
+printf '[Service]\nWatchdogSec=2s\nRestartSec=1s\n' >/etc/systemd/system/nibble.service.d/test.conf
+note "install.sh install starts the service" /opt/nibble/deploy/install.sh install
+note "the service is active once its model is loaded" systemctl is-active nibble
+note "nibble health: serving" test "$(/usr/local/bin/nibble health)" = serving
+note "it says what it serves" test "$(systemctl show -P StatusText nibble)" = "Serving nibble-home."
+note "it runs as a user of its own" test "$(stat -c %u /proc/$(pid))" -ge 61184
+note "install.sh install again changes nothing" test "$(/opt/nibble/deploy/install.sh install | grep -c wrote)" -eq 0
+before=$(pid)
+sleep 5
+note "its heartbeat keeps the watchdog quiet" test "$(pid)" = "$before"
+note "a pack is made in the cache folder" test -d /var/cache/nibble
+before=$(pid)
+kill -9 "$before"
+note "after kill -9 it comes back" again "$before"
+before=$(pid)
+kill -STOP "$before"
+note "a process that hangs is ended by the watchdog and comes back" again "$before"
+note "as a watchdog's case" bash -c 'journalctl -u nibble -o cat --no-pager | grep -qi watchdog'
+note "systemctl stop ends it well" bash -c 'systemctl stop nibble && [ "$(systemctl show -P Result nibble)" = success ]'
+note "it said that it stops" bash -c 'journalctl -u nibble -o cat --no-pager | tail -n 20 | grep -q "stopped in"'
+note "install.sh remove --purge" /opt/nibble/deploy/install.sh remove --purge
+note "nothing is left" bash -c '! ls -d /usr/local/bin/nibble* /etc/nibble /var/lib/nibble /var/lib/private/nibble /var/cache/private/nibble 2>/dev/null | grep .'
+echo "ok the end was reached"
+systemctl poweroff
+SCRIPT
+}
+
+boot_part() {
+  if [ "$(id -u)" -ne 0 ] || ! need systemd-nspawn systemd-container || ! need debootstrap debootstrap; then skip "boot: systemd-container or debootstrap can't be installed here"; return; fi
+  local cache=${XDG_CACHE_HOME:-$HOME/.cache}/nibble-deploy suite from box=$work/box
+  suite=$(. /etc/os-release && echo "${VERSION_CODENAME:-trixie}")
+  from=$(mirror)
+  if [ ! -e "$cache/$suite/.complete" ]; then
+    [ -n "$from" ] || { skip "boot: apt is not set up with a Debian mirror"; return; }
+    rm -rf "${cache:?}/$suite"
+    mkdir -p "$cache"
+    debootstrap --variant=minbase --include=systemd,systemd-sysv,dbus "$suite" "$cache/$suite" "$from" >"$cache/debootstrap.log" 2>&1 ||
+      { skip "boot: debootstrap failed; all of it is in $cache/debootstrap.log"; return; }
+    rm -f "$cache/$suite"/var/cache/apt/archives/*.deb
+    touch "$cache/$suite/.complete"
+  fi
+  cp -a "$cache/$suite" "$box"
+  mkdir -p "$box/opt/nibble/target"
+  cp -r deploy "$box/opt/nibble/"
+  cp target/nibble "$box/opt/nibble/target/"
+  boot_script >"$box/try.sh"
+  chmod 755 "$box/try.sh"
+  printf '[Service]\nType=exec\nExecStart=/try.sh\n' >"$box/etc/systemd/system/try.service"
+  mkdir -p "$box/etc/systemd/system/multi-user.target.wants"
+  ln -s /etc/systemd/system/try.service "$box/etc/systemd/system/multi-user.target.wants/"
+  timeout -k 10 240 systemd-nspawn -D "$box" --boot --register=no --keep-unit --private-network --console=pipe -M "nibble-$$" </dev/null >"$work/boot.log" 2>&1 || true
+  if [ ! -e "$box/result" ]; then skip "boot: no systemd starts in a container here: $(tail -n 1 "$work/boot.log" | tr -d '[:cntrl:]')"; return; fi
+  while read -r line; do
+    case $line in
+      'ok '*) pass "${line#ok }" ;;
+      'FAILED '*) miss "${line#FAILED }" ;;
+      *) printf '         %s\n' "$line" ;;
+    esac
+  done <"$box/result"
+  grep -q '^ok the end' "$box/result" || miss "the end was reached"
 }
 
 [ -x target/nibble ] || { echo "deploy: needs target/nibble: ./nibble native" >&2; exit 2; }
