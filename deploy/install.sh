@@ -17,6 +17,7 @@
 set -eu
 here=$(dirname "$(readlink -f "$0")")
 die() { printf 'install: %s\n' "$1" >&2; exit 2; }
+fail() { printf 'install: %s\n' "$1" >&2; exit 1; }
 say() { printf 'install: %s\n' "$1"; }
 usage() { die "$1; allowed: install [FILE], upgrade [FILE], remove [--purge], status, each with --root DIR, --no-start"; }
 
@@ -151,8 +152,8 @@ install_all() {
     mkdir -p "$(dirname "$wanted")"
     ln -sfn /etc/systemd/system/nibble.service "$wanted"
   fi
-  control start nibble.service || die "the service does not start: journalctl -u nibble tells why"
-  [ -z "$systemctl" ] || await || die "the service does not serve: journalctl -u nibble tells why"
+  control start nibble.service || fail "the service does not start: journalctl -u nibble tells why"
+  [ -z "$systemctl" ] || await || fail "the service does not serve: journalctl -u nibble tells why"
   say "installed: $(version "$program")"
 }
 
@@ -176,8 +177,7 @@ upgrade_all() {
       cp -p "$program.previous" "$program.new"
       mv -f "$program.new" "$program"
       control restart nibble.service || true
-      printf 'install: the service is not well with %s, so %s is back: journalctl -u nibble tells why\n' "$(version "$file")" "$before" >&2
-      exit 1
+      fail "the service is not well with $(version "$file"), so $before is back: journalctl -u nibble tells why"
     fi
   fi
   say "upgraded from $before to $(version "$program"); the one before is $program.previous"

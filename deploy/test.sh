@@ -4,7 +4,7 @@
 #   deploy/test.sh              everything that can be tried here
 #   deploy/test.sh PART …       parts: files, unit, installer, alerts, notices, container, boot
 #
-# It needs target/nibble (./nibble native) and root on Debian or Ubuntu, where it installs what is missing: buildah, socat, systemd, and for `boot`, which
+# It needs target/nibble (./nibble native) and root on Debian or Ubuntu, where it installs what is missing: buildah, systemd, and for `boot`, which
 # starts the unit under a systemd of its own in a container, systemd-container and debootstrap. What can't be installed or run here is skipped, and said.
 #
 #   NIBBLE_HTTP_PORT, NIBBLE_GRPC_PORT   ports to serve on meanwhile; default 18280 and 19200
@@ -187,9 +187,11 @@ metrics_are_served() {
 # ---- notices: what systemd would hear
 
 notices_part() {
-  if ! need socat socat || ! need systemd-notify systemd; then skip "notices: socat or systemd can't be installed here"; return; fi
+  if ! need perl perl-base || ! need systemd-notify systemd; then skip "notices: perl or systemd can't be installed here"; return; fi
   local heard=$work/heard ear
-  socat -u UNIX-RECV:"$work/notify" "CREATE:$heard" &
+  # Plain recv: what comes with a message, such as the end of a pipe by which systemd-notify waits until it was read, is thereby closed.
+  perl -MSocket -e 'socket(S, AF_UNIX, SOCK_DGRAM, 0) && bind(S, pack_sockaddr_un($ARGV[0])) or die $!; $| = 1; while (defined recv(S, $m, 4096, 0)) { print "$m\n" }' \
+    "$work/notify" >"$heard" &
   ear=$!
   for _ in $(seq 100); do [ -S "$work/notify" ] && break; sleep 0.02; done
   QUARKUS_HTTP_PORT=$http QUARKUS_GRPC_SERVER_PORT=$grpc NOTIFY_SOCKET=$work/notify WATCHDOG_USEC=400000 target/nibble serve >"$work/serve.log" 2>&1 &
@@ -280,7 +282,7 @@ container_part() {
   ready_at=$(now_ms)
   process=$(container_process)
   # When the kernel started it, in ticks of 10 ms since the machine's start.
-  at_process=$(awk -v ticks="$(awk '{print $22}' "/proc/$process/stat")" -v now="$(date +%s.%N)" '{printf "%d", (now - $1 + ticks / 100) * 1000}' /proc/uptime)
+  at_process=$(awk -v ticks="$(awk '{print $22}' "/proc/$process/stat")" -v now="$(date +%s.%N)" '{printf "%.0f", (now - $1 + ticks / 100) * 1000}' /proc/uptime)
   printf '         start to ready: %s ms of the process, %s ms with what buildah does before\n' $((ready_at - at_process)) $((ready_at - began))
   pass "the container's process serves"
   check "not as root" test "$(awk '/^Uid:/ {print $2}' "/proc/$process/status")" -eq 65532
@@ -320,7 +322,7 @@ note "install.sh install again changes nothing" test "$(/opt/nibble/deploy/insta
 before=$(pid)
 sleep 5
 note "its heartbeat keeps the watchdog quiet" test "$(pid)" = "$before"
-note "a pack is made in the cache folder" test -d /var/cache/nibble
+note "its cache folder is there" test -d /var/cache/nibble
 before=$(pid)
 kill -9 "$before"
 note "after kill -9 it comes back" again "$before"

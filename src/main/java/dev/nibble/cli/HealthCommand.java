@@ -17,8 +17,6 @@ import java.net.UnknownHostException;
 import java.util.Optional;
 import java.util.concurrent.Callable;
 import java.util.concurrent.TimeUnit;
-import org.eclipse.microprofile.config.Config;
-import org.eclipse.microprofile.config.ConfigProvider;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Option;
 
@@ -29,15 +27,17 @@ import picocli.CommandLine.Option;
 @Command(name = "health", description = "Asks a running service whether it serves: exit code 0 if so, 1 if not.", mixinStandardHelpOptions = true)
 final class HealthCommand implements Callable<Integer> {
   private static final int MOST_PORT = 65535;
-  private static final int DEFAULT_PORT = 9000; // as in application.properties, which a JVM without the framework's build does not read
+  private static final int DEFAULT_PORT = 9000; // as in application.properties, which is not read without starting the framework
+  private static final String PORT_SETTING = "QUARKUS_GRPC_SERVER_PORT";
+  private static final String HOST_SETTING = "QUARKUS_GRPC_SERVER_HOST";
   private static final double LEAST_SECONDS = 0.01;
   private static final double MOST_SECONDS = 3600;
   private static final String LOOPBACK = "localhost";
 
-  @Option(names = "--address", paramLabel = "HOST", description = "Where it runs; default this machine, or the address that the settings have the gRPC API listen on.")
+  @Option(names = "--address", paramLabel = "HOST", description = "Where it runs; default that of QUARKUS_GRPC_SERVER_HOST, else this machine.")
   private String address;
 
-  @Option(names = "--grpc-port", paramLabel = "N", description = "Port of its gRPC API; default as the settings say, else 9000.")
+  @Option(names = "--grpc-port", paramLabel = "N", description = "Port of its gRPC API; default that of QUARKUS_GRPC_SERVER_PORT, else 9000.")
   private Integer port;
 
   @Option(names = "--service", paramLabel = "NAME", defaultValue = "", description = "A service's full name, or a model's name; default the whole.")
@@ -48,20 +48,33 @@ final class HealthCommand implements Callable<Integer> {
 
   @Override
   public Integer call() {
-    Config settings = ConfigProvider.getConfig();
-    int number = port != null ? port : settings.getOptionalValue("quarkus.grpc.server.port", Integer.class).orElse(DEFAULT_PORT);
-    if (number < 1 || number > MOST_PORT) {
-      throw new IllegalArgumentException((port != null ? "--grpc-port" : "quarkus.grpc.server.port") + " is " + number + "; allowed: 1 to " + MOST_PORT);
-    }
+    int number = port != null ? port("--grpc-port", port.toString()) : setting(PORT_SETTING).map(text -> port(PORT_SETTING, text)).orElse(DEFAULT_PORT);
     if (!(timeout >= LEAST_SECONDS && timeout <= MOST_SECONDS)) {
       throw new IllegalArgumentException("--timeout is " + timeout + "; allowed: " + LEAST_SECONDS + " to " + MOST_SECONDS + " seconds");
     }
-    String host = address != null ? address : settings.getOptionalValue("quarkus.grpc.server.host", String.class).flatMap(HealthCommand::reachable).orElse(LOOPBACK);
+    String host = address != null ? address : setting(HOST_SETTING).flatMap(HealthCommand::reachable).orElse(LOOPBACK);
     try {
       return ask(new InetSocketAddress(InetAddress.getByName(host), number), host + ":" + number);
     } catch (UnknownHostException unknown) {
       throw new IllegalArgumentException("there is no host \"" + host + "\"; allowed for --address: a host's name or address");
     }
+  }
+
+  /** A setting as {@code serve} would take it from the environment, the only place that a container's health check shares with it. */
+  private static Optional<String> setting(String name) {
+    return Optional.ofNullable(System.getenv(name)).map(String::strip).filter(text -> !text.isEmpty());
+  }
+
+  private static int port(String name, String text) {
+    try {
+      int number = Integer.parseInt(text);
+      if (number >= 1 && number <= MOST_PORT) {
+        return number;
+      }
+    } catch (NumberFormatException unreadable) {
+      // told below
+    }
+    throw new IllegalArgumentException(name + " is " + text + "; allowed: 1 to " + MOST_PORT);
   }
 
   /** An address that can be connected to; servers also listen on "all addresses", which is none. */

@@ -110,6 +110,8 @@ class HealthCommandTest implements FreeGrpcPort.Client {
   void mistakesGetOneLine() throws Exception {
     refuses("--grpc-port is 0; allowed: 1 to 65535", "--grpc-port", "0");
     refuses("--grpc-port", "--grpc-port", "many");
+    Outcome outcome = health(0);
+    assertThat(outcome).isEqualTo(new Outcome(2, "nibble: QUARKUS_GRPC_SERVER_PORT is 0; allowed: 1 to 65535"));
     refuses("--timeout is 0.0; allowed: 0.01 to 3600.0 seconds", "--timeout", "0");
     refuses("there is no host \"no.such.host.invalid\"", "--address", "no.such.host.invalid");
     refuses("--no-such-option", "--no-such-option");
