@@ -329,9 +329,9 @@ note "after kill -9 it comes back" again "$before"
 before=$(pid)
 kill -STOP "$before"
 note "a process that hangs is ended by the watchdog and comes back" again "$before"
-note "as a watchdog's case" bash -c 'journalctl -u nibble -o cat --no-pager | grep -qi watchdog'
+note "as a watchdog's case" bash -c 'journalctl --sync; journalctl -u nibble -o cat --no-pager | grep -i watchdog'
 note "systemctl stop ends it well" bash -c 'systemctl stop nibble && [ "$(systemctl show -P Result nibble)" = success ]'
-note "it said that it stops" bash -c 'journalctl -u nibble -o cat --no-pager | tail -n 20 | grep -q "stopped in"'
+note "it said that it stops" bash -c 'journalctl --sync; journalctl -u nibble -o cat --no-pager | tail -n 20 | grep "stopped in"'
 note "install.sh remove --purge" /opt/nibble/deploy/install.sh remove --purge
 note "nothing is left" bash -c '! ls -d /usr/local/bin/nibble* /etc/nibble /var/lib/nibble /var/lib/private/nibble /var/cache/private/nibble 2>/dev/null | grep .'
 echo "ok the end was reached"
