@@ -9,7 +9,7 @@ import java.util.Map;
 /** Has the gRPC server listen on a port that is free, in the JVM and as an executable alike, and tells tests which. */
 public final class FreeGrpcPort implements QuarkusTestResourceLifecycleManager {
   /** A test that wants to know the port. */
-  interface Client {
+  public interface Client {
     void grpcPort(int port);
   }
 
