@@ -141,11 +141,16 @@ final class K3sManifestsTest {
   private static String kustomize(Path folder) throws IOException, InterruptedException {
     boolean there = Stream.of(System.getenv("PATH").split(File.pathSeparator)).anyMatch(place -> Files.isExecutable(Path.of(place, "kubectl")));
     Assumptions.assumeTrue(there, "skipped: kubectl is not on the PATH; Debian's package kubernetes-client has it");
-    Process process = new ProcessBuilder("kubectl", "kustomize", folder.toString()).redirectError(ProcessBuilder.Redirect.INHERIT).start();
-    try (InputStream out = process.getInputStream()) {
-      String text = new String(out.readAllBytes(), StandardCharsets.UTF_8);
-      assertThat(process.waitFor()).as("kubectl kustomize " + folder).isZero();
-      return text;
+    Path complaints = Files.createTempFile("kustomize", ".txt"); // not shown otherwise: newer versions warn of what older ones need
+    try {
+      Process process = new ProcessBuilder("kubectl", "kustomize", folder.toString()).redirectError(complaints.toFile()).start();
+      try (InputStream out = process.getInputStream()) {
+        String text = new String(out.readAllBytes(), StandardCharsets.UTF_8);
+        assertThat(process.waitFor()).as("kubectl kustomize %s: %s", folder, Files.readString(complaints)).isZero();
+        return text;
+      }
+    } finally {
+      Files.delete(complaints);
     }
   }
 
@@ -178,7 +183,7 @@ final class K3sManifestsTest {
   void misspelledFieldsAreFound() throws IOException {
     String deployment = Stream.of(Files.readString(BASE.resolve("workload.yaml")).split("(?m)^---$")).filter(text -> text.contains("kind: Deployment")).findFirst().orElseThrow();
     assertThat(strict(YAML.readTree(deployment))).isInstanceOf(Deployment.class);
-    for (String field : List.of("enableServiceLinks", "readOnlyRootFilesystem", "periodSeconds", "mountPath", "preStop", "seconds: 5", "maxSurge", "sizeLimit")) {
+    for (String field : List.of("enableServiceLinks:", "readOnlyRootFilesystem:", "periodSeconds:", "mountPath:", "preStop:", "seconds: 5", "maxSurge:", "sizeLimit:")) {
       assertThat(deployment).contains(field);
       JsonNode misspelled = YAML.readTree(deployment.replaceFirst(field, "x" + field));
       assertThatThrownBy(() -> strict(misspelled)).as(field).hasMessageContaining("Unrecognized field");
