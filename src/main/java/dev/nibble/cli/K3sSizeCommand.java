@@ -21,7 +21,7 @@ final class K3sSizeCommand implements Callable<Integer> {
 
   /** The native executable with the embedded model is 78 MB resident after a request (README, "Measured"): both servers, code, heap, and that small model itself. */
   private static final long PROGRAM = 78_000_000;
-  /** A token of the vocabulary: its string, score and places in hash tables took 144 bytes of heap (docs/operations.md); the rest for merges, which byte-level ones have. */
+  /** A token of the vocabulary: string, score and hash tables took 144 bytes of heap (docs/operations.md); the rest is for the merges of byte-level ones. */
   private static final long VOCABULARY_TOKEN = 256;
   /** The limit's part above the request: garbage between collections, requests' and answers' buffers. Also, a native executable's heap may fill 80 % of a limit. */
   private static final int SPARE_FRACTION = 4;
