@@ -98,12 +98,15 @@ public final class LlamaLoader {
   /**
    * Checks that a model can be run, as far as that goes without reading its matrices.
    *
+   * @return its hyperparameters
    * @throws InvalidModelException if not
    * @throws IOException if the file can't be read
    */
-  public static void check(ModelFile file) throws IOException {
+  public static LlamaConfig check(ModelFile file) throws IOException {
     LlamaLoader loader = new LlamaLoader(file, file.metadata().requireString("general.architecture"), null, (done, total) -> {});
-    loader.weights(loader.config());
+    LlamaConfig config = loader.config();
+    loader.weights(config);
+    return config;
   }
 
   private InvalidModelException invalid(String what) {

@@ -21,7 +21,7 @@ import java.util.concurrent.locks.ReentrantLock;
  */
 public final class LlamaModel implements LanguageModel {
   /** Most tokens computed together: enough to read weights from cache many times, few enough for scratch to stay small. */
-  private static final int BATCH = 256;
+  static final int BATCH = 256;
   /** Columns of SiLU that a worker takes at a time when there is one token only: about a microsecond. */
   private static final int ACTIVATED_COLUMNS = 1024;
 

@@ -94,13 +94,13 @@ class CliTest {
   void helpNamesTheCommands() throws Exception {
     Outcome outcome = nibble("--help");
     assertThat(outcome.status()).isZero();
-    assertThat(outcome.out()).contains("serve", "run", "inspect", "quantize", "pack", "bench");
+    assertThat(outcome.out()).contains("serve", "run", "inspect", "quantize", "pack", "bench", "k3s-size");
     assertThat(nibble("serve", "--help").out()).contains("--model", "--http-port", "--grpc-port", "--threads", "--pack-cache");
   }
 
   @Test
   void mistakesGetOneLine() throws Exception {
-    refuses("needs a command: serve, run, inspect, quantize, pack, bench");
+    refuses("needs a command: serve, run, inspect, quantize, pack, bench, k3s-size");
     refuses("no-such-command", "no-such-command");
     refuses("--no-such-option", "run", "--no-such-option");
     refuses("a prompt is needed", "run");
@@ -124,6 +124,11 @@ class CliTest {
     refuses("together fit the context of 1024", "bench", "--prompt", "2000");
     refuses("--prompt 0", "bench", "--prompt", "0");
     refuses("--kernels and --digest", "bench", "--kernels", "--digest");
+    refuses("--model", "k3s-size");
+    refuses("no such file: nowhere.gguf", "k3s-size", "--model", "nowhere.gguf");
+    refuses("--streams is 0; allowed: 1 to 4096", "k3s-size", "--model", EMBEDDED.toString(), "--streams", "0");
+    refuses("--threads is 0; allowed: 1 to 1024", "k3s-size", "--model", EMBEDDED.toString(), "--threads", "0");
+    refuses("invalid GGUF: ", "k3s-size", "--model", Files.writeString(folder.resolve("text.gguf"), "this is no model").toString());
   }
 
   @Test
@@ -163,6 +168,20 @@ class CliTest {
     JsonNode report = new ObjectMapper().readTree(nibble("inspect", "--json", EMBEDDED.toString()).out());
     assertThat(report.path("parameters").asLong()).isEqualTo(3_672_320);
     assertThat(report.path("bits_per_weight").asDouble()).isBetween(4.5, 4.6);
+  }
+
+  /** The base's Deployment asks for what the embedded model needs. */
+  @Test
+  void k3sSizePrintsThePatchOfTheBase() throws Exception {
+    Outcome outcome = nibble("k3s-size", "--model", EMBEDDED.toString());
+    assertThat(outcome.err()).isEmpty();
+    assertThat(outcome.status()).isZero();
+    List<String> patch = outcome.out().lines().map(String::strip).toList();
+    List<String> sizes = patch.subList(patch.indexOf("resources:"), patch.size());
+    assertThat(sizes).hasSize(7);
+    assertThat(Files.readString(Path.of("k3s/base/workload.yaml")).lines().map(String::strip).toList()).containsSubsequence(sizes);
+    assertThat(nibble("k3s-size", "--model", EMBEDDED.toString(), "--streams", "64", "--threads", "4").out())
+        .contains("value: \"4\"", "cpu: \"4\"", "cpu: \"5\"", "64 × 1024 tokens").doesNotContain(sizes.get(3));
   }
 
   /** The embedded model is what {@code quantize} makes of the published weights, byte for byte. */

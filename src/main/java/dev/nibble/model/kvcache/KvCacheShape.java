@@ -111,6 +111,13 @@ public final class KvCacheShape {
     return (int) Math.min(Integer.MAX_VALUE, Math.min(pages, Integer.MAX_VALUE) * PageLayout.TOKENS);
   }
 
+  /** Bytes of all pages of a sequence of so many tokens, as {@link KvCache} takes them. */
+  public long sequenceBytes(int tokens) {
+    int pages = (tokens + PageLayout.TOKENS - 1) / PageLayout.TOKENS;
+    int exact = Math.min(pages, format.exactPages() + 1);
+    return exact * exactPageBytes() + (pages - exact) * packedPageBytes();
+  }
+
   /** What a token of a long sequence costs, scales and zero points included. */
   public double bytesPerToken() {
     return (double) packedPageBytes() / PageLayout.TOKENS;

@@ -1,0 +1,49 @@
+package dev.nibble.model;
+
+import dev.nibble.format.ModelFile;
+import dev.nibble.format.gguf.GgufTensor;
+import dev.nibble.kernel.NumericFormat;
+import dev.nibble.kernel.TiledMatrix;
+import dev.nibble.model.kvcache.KvCacheFormat;
+import dev.nibble.model.kvcache.KvCacheOptions;
+import dev.nibble.model.kvcache.KvCacheShape;
+import java.io.IOException;
+
+/**
+ * Memory that running a model takes, told from its file's metadata and shapes without reading weights. Bytes.
+ *
+ * @param weights tiles of all matrices, in native memory or mapped from a packed file, and vectors as floats
+ * @param sequence keys and values of one sequence as long as the context
+ * @param scratch activations of the tokens computed together, rounded up
+ * @param context tokens of such a sequence
+ * @param cache how keys and values are kept
+ */
+public record MemoryNeed(long weights, long sequence, long scratch, int context, KvCacheFormat cache) {
+  /** Floats of scratch for a token, in hidden widths (gate, up, activated) and residual widths (residual, normed, query, attended, projected, key with value). */
+  private static final int HIDDEN_WIDTHS = 3;
+  private static final int RESIDUAL_WIDTHS = 6;
+
+  /**
+   * What the model of a file takes.
+   *
+   * @throws InvalidModelException if it can't be run
+   * @throws IOException if the file can't be read
+   */
+  public static MemoryNeed of(ModelFile file, KvCacheOptions options) throws IOException {
+    LlamaConfig config = LlamaLoader.check(file);
+    long parameters = file.tensors().stream().mapToLong(GgufTensor::elements).sum();
+    KvCacheFormat format = options.resolve(parameters);
+    KvCacheShape shape = new KvCacheShape(config.layers(), config.keyValueHeads(), config.headWidth(), format);
+    long scratch = (long) Float.BYTES * Math.min(LlamaModel.BATCH, config.context())
+        * (HIDDEN_WIDTHS * (long) config.hidden() + RESIDUAL_WIDTHS * (long) Math.max(config.width(), config.queryWidth()));
+    return new MemoryNeed(file.tensors().stream().mapToLong(MemoryNeed::loaded).sum(), shape.sequenceBytes(config.context()), scratch, config.context(), format);
+  }
+
+  /** Bytes of a tensor of a model that can be run, as it is kept. */
+  private static long loaded(GgufTensor tensor) {
+    NumericFormat format = tensor.format().orElseThrow();
+    return tensor.shape().size() == 1
+        ? Float.BYTES * tensor.elements()
+        : TiledMatrix.tiles((int) tensor.rows()) * TiledMatrix.tileBytes(format, (int) tensor.columns());
+  }
+}
