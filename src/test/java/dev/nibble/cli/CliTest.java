@@ -100,7 +100,7 @@ class CliTest {
 
   @Test
   void mistakesGetOneLine() throws Exception {
-    refuses("needs a command: serve, run, inspect, quantize, pack, bench, k3s-size");
+    refuses("needs a command: serve, run, inspect, quantize, pack, bench, health, k3s-size");
     refuses("no-such-command", "no-such-command");
     refuses("--no-such-option", "run", "--no-such-option");
     refuses("a prompt is needed", "run");

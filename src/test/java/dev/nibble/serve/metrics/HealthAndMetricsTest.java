@@ -103,7 +103,11 @@ class HealthAndMetricsTest {
     double vectors = api.metric("nibble_kernel_info", "mode=\"vector\",threads=");
     double scalar = api.metric("nibble_kernel_info", "mode=\"scalar\",threads=");
     assertThat(vectors + scalar).isEqualTo(1);
-    assertThat(api.metric("nibble_kernel_info", "vector_bits=\"256\"")).isEqualTo(vectors);
+    double wide = 0;
+    for (int bits : new int[] {128, 256, 512}) {
+      wide += api.metric("nibble_kernel_info", "vector_bits=\"" + bits + "\"");
+    }
+    assertThat(wide).isEqualTo(vectors);
   }
 
   @Test
