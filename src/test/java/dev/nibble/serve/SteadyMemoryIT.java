@@ -12,15 +12,18 @@ import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 
 /**
- * Resident memory of the native executable over more than ten thousand generated tokens. Only of that: how far a JVM lets its heap grow is its own affair,
+ * Resident memory of the native executable over some ten thousand generated tokens. Only of that: how far a JVM lets its heap grow is its own affair,
  * and DecodeAllocationTest counts there what decoding allocates.
  */
 final class SteadyMemoryIT {
   private static final int TOKENS = 900; // of an answer: as many as the embedded model's context takes
-  private static final int WARM_UP = 3; // answers, until buffers and heap have their size
-  private static final int ANSWERS = 12;
-  /** What may come and go: a collector's young generation is not the same size at every look. */
-  private static final long SLACK_KIB = 8 * 1024;
+  private static final int WARM_UP = 10; // answers, until buffers and heap have their size
+  private static final int ANSWERS = 60;
+  /**
+   * The collector's young generation comes and goes: over 144 000 tokens resident memory was measured between 95 and 119 MB, without a trend. A leak of
+   * one answer's keys and values would be 50 times 1 MB here.
+   */
+  private static final long SLACK_KIB = 32 * 1024;
 
   @TempDir
   Path folder;
