@@ -46,9 +46,10 @@ public enum KernelMode {
     if (bits < 128) {
       return new Choice(SCALAR, "this processor's vectors have " + bits + " bits; the vector kernels need 128 or more");
     }
-    int used = wanted == null ? bits : Math.min(bits, Integer.parseInt(wanted));
+    int most = wanted == null ? bits : Integer.parseInt(wanted);
+    int used = Math.min(bits, most);
     KernelMode mode = used >= 512 ? VECTOR_512 : used >= 256 ? VECTOR_256 : VECTOR_128;
-    return new Choice(mode, wanted != null && bits < Integer.parseInt(wanted)
+    return new Choice(mode, bits < most
         ? PROPERTY + " is " + wanted + ", but this " + (nativeImage ? "executable was built for vectors of " : "processor's vectors have ") + bits + " bits" : "");
   }
 

@@ -86,45 +86,66 @@ public final class Q4Matrix implements TiledMatrix {
       case SCALAR -> Q4Reference.multiply(data, blocks, x, tokens, out, stride, from, to);
       case VECTOR_512, VECTOR_256 -> {
         for (int tile = from; tile < to; tile += SHARE) {
-          multiply256(x, tokens, out, stride, tile, to, panel, mode == KernelMode.VECTOR_512);
+          multiply256(x, tokens, out, stride, tile, to, mode, panel);
         }
       }
       case VECTOR_128 -> {
         for (int tile = from; tile < to; tile += SHARE) {
-          multiply128(x, tokens, out, stride, tile, to, panel);
+          multiply128(x, tokens, out, stride, tile, to, mode, panel);
         }
       }
     }
   }
 
-  /** Up to four tiles: four tokens at a time, slab by slab of inputs; what is left of tokens two at a time, an odd last one with all four tiles at once. */
-  private void multiply256(Activations x, int tokens, float[] out, int stride, int first, int to, Panel panel, boolean wide) {
-    long tileBytes = (long) blocks * BLOCK_BYTES;
-    int pairs = blocks * Activations.PAIRS;
-    int last = Math.min(first + SHARE, to);
-    int fours = tokens & -4;
+  /** A multiple of four tokens, slab by slab of inputs, which is unpacked once for all of them; sums wait in {@code out} from slab to slab. */
+  private void multiplyFours(Activations x, int fours, float[] out, int stride, int first, int last, KernelMode mode, Panel panel) {
+    if (fours == 0) {
+      return;
+    }
     for (int token = 0; token < fours; token++) {
       Arrays.fill(out, token * stride + first * TILE_ROWS, token * stride + last * TILE_ROWS, 0);
     }
+    long tileBytes = (long) blocks * BLOCK_BYTES;
+    int pairs = blocks * Activations.PAIRS;
+    boolean wide = mode == KernelMode.VECTOR_512;
     int most = wide ? Panel.BLOCKS_OF_TWO : Panel.BLOCKS;
-    for (int slab = 0; slab < (fours == 0 ? 0 : blocks); slab += most) {
+    for (int slab = 0; slab < blocks; slab += most) {
       int slabBlocks = Math.min(most, blocks - slab);
       for (int tile = first, together; tile < last; tile += together) {
         together = wide && tile + 1 < last ? 2 : 1;
         for (int i = 0; i < together; i++) {
-          Q4PanelKernel256.unpack(data, (tile + i) * tileBytes + (long) slab * BLOCK_BYTES, slabBlocks, panel, i * most);
+          long from = (tile + i) * tileBytes + (long) slab * BLOCK_BYTES;
+          if (mode == KernelMode.VECTOR_128) {
+            Q4PanelKernel128.unpack(data, from, slabBlocks, panel, i * most);
+          } else {
+            Q4PanelKernel256.unpack(data, from, slabBlocks, panel, i * most);
+          }
         }
         for (int token = 0; token < fours; token += 4) {
           int at = token * pairs + slab * Activations.PAIRS;
+          int block = token * blocks + slab;
           int outAt = token * stride + tile * TILE_ROWS;
           if (together > 1) {
-            Q4PanelKernel512.multiplyFour(panel, slabBlocks, x.pairs, at, pairs, x.scales, token * blocks + slab, blocks, out, outAt, stride);
+            Q4PanelKernel512.multiplyFour(panel, slabBlocks, x.pairs, at, pairs, x.scales, block, blocks, out, outAt, stride);
+          } else if (mode == KernelMode.VECTOR_128) {
+            for (int row = 0; row < TILE_ROWS; row += TILE_ROWS / 2) {
+              Q4PanelKernel128.multiplyFour(panel, slabBlocks, x.pairs, at, pairs, x.scales, block, blocks, out, outAt + row, stride, row);
+            }
           } else {
-            Q4PanelKernel256.multiplyFour(panel, slabBlocks, x.pairs, at, pairs, x.scales, token * blocks + slab, blocks, out, outAt, stride);
+            Q4PanelKernel256.multiplyFour(panel, slabBlocks, x.pairs, at, pairs, x.scales, block, blocks, out, outAt, stride);
           }
         }
       }
     }
+  }
+
+  /** Up to four tiles: four tokens at a time; what is left of tokens two at a time, an odd last one with all four tiles at once. */
+  private void multiply256(Activations x, int tokens, float[] out, int stride, int first, int to, KernelMode mode, Panel panel) {
+    long tileBytes = (long) blocks * BLOCK_BYTES;
+    int pairs = blocks * Activations.PAIRS;
+    int last = Math.min(first + SHARE, to);
+    int fours = tokens & -4;
+    multiplyFours(x, fours, out, stride, first, last, mode, panel);
     int even = tokens & -2;
     if (fours < even) {
       for (int tile = first; tile < last; tile++) {
@@ -143,26 +164,12 @@ public final class Q4Matrix implements TiledMatrix {
     }
   }
 
-  private void multiply128(Activations x, int tokens, float[] out, int stride, int first, int to, Panel panel) {
+  private void multiply128(Activations x, int tokens, float[] out, int stride, int first, int to, KernelMode mode, Panel panel) {
     long tileBytes = (long) blocks * BLOCK_BYTES;
     int pairs = blocks * Activations.PAIRS;
     int last = Math.min(first + SHARE, to);
     int fours = tokens & -4;
-    for (int token = 0; token < fours; token++) {
-      Arrays.fill(out, token * stride + first * TILE_ROWS, token * stride + last * TILE_ROWS, 0);
-    }
-    for (int slab = 0; slab < (fours == 0 ? 0 : blocks); slab += Panel.BLOCKS) {
-      int slabBlocks = Math.min(Panel.BLOCKS, blocks - slab);
-      for (int tile = first; tile < last; tile++) {
-        Q4PanelKernel128.unpack(data, tile * tileBytes + (long) slab * BLOCK_BYTES, slabBlocks, panel, 0);
-        for (int token = 0; token < fours; token += 4) {
-          for (int row = 0; row < TILE_ROWS; row += TILE_ROWS / 2) {
-            Q4PanelKernel128.multiplyFour(panel, slabBlocks, x.pairs, token * pairs + slab * Activations.PAIRS, pairs, x.scales, token * blocks + slab, blocks,
-                out, token * stride + tile * TILE_ROWS + row, stride, row);
-          }
-        }
-      }
-    }
+    multiplyFours(x, fours, out, stride, first, last, mode, panel);
     int even = tokens & -2;
     for (int row = 0; row < TILE_ROWS; row += TILE_ROWS / 2) {
       if (fours < even) {
