@@ -26,7 +26,6 @@ import picocli.CommandLine.Option;
  */
 @Command(name = "health", description = "Asks a running service whether it serves: exit code 0 if so, 1 if not.", mixinStandardHelpOptions = true)
 final class HealthCommand implements Callable<Integer> {
-  private static final int MOST_PORT = 65535;
   private static final int DEFAULT_PORT = 9000; // as in application.properties, which is not read without starting the framework
   private static final String PORT_SETTING = "QUARKUS_GRPC_SERVER_PORT";
   private static final String HOST_SETTING = "QUARKUS_GRPC_SERVER_HOST";
@@ -48,7 +47,8 @@ final class HealthCommand implements Callable<Integer> {
 
   @Override
   public Integer call() {
-    int number = port != null ? port("--grpc-port", port.toString()) : setting(PORT_SETTING).map(text -> port(PORT_SETTING, text)).orElse(DEFAULT_PORT);
+    int number = port != null ? ServeCommand.port("--grpc-port", port.toString())
+        : setting(PORT_SETTING).map(text -> ServeCommand.port(PORT_SETTING, text)).orElse(DEFAULT_PORT);
     if (!(timeout >= LEAST_SECONDS && timeout <= MOST_SECONDS)) {
       throw new IllegalArgumentException("--timeout is " + timeout + "; allowed: " + LEAST_SECONDS + " to " + MOST_SECONDS + " seconds");
     }
@@ -63,18 +63,6 @@ final class HealthCommand implements Callable<Integer> {
   /** A setting as {@code serve} would take it from the environment, the only place that a container's health check shares with it. */
   private static Optional<String> setting(String name) {
     return Optional.ofNullable(System.getenv(name)).map(String::strip).filter(text -> !text.isEmpty());
-  }
-
-  private static int port(String name, String text) {
-    try {
-      int number = Integer.parseInt(text);
-      if (number >= 1 && number <= MOST_PORT) {
-        return number;
-      }
-    } catch (NumberFormatException unreadable) {
-      // told below
-    }
-    throw new IllegalArgumentException(name + " is " + text + "; allowed: 1 to " + MOST_PORT);
   }
 
   /** An address that can be connected to; servers also listen on "all addresses", which is none. */

@@ -16,7 +16,6 @@ import picocli.CommandLine.Option;
 @Command(name = "k3s-size", description = "Prints a Kustomize patch with the memory and processors that a model needs.", mixinStandardHelpOptions = true)
 final class K3sSizeCommand implements Callable<Integer> {
   private static final int MOST_STREAMS = 4096; // beyond any gateway; keeps typing errors out
-  private static final int MOST_THREADS = 1024; // as --threads of the other commands
   private static final long MIB = 1 << 20;
 
   /** The native executable with the embedded model is 78 MB resident after a request (README, "Measured"): both servers, code, heap, and that small model itself. */
@@ -40,7 +39,7 @@ final class K3sSizeCommand implements Callable<Integer> {
   @Override
   public Integer call() throws IOException {
     require("--streams", streams, MOST_STREAMS);
-    require("--threads", threads, MOST_THREADS);
+    require("--threads", threads, ModelOptions.MOST_THREADS);
     MemoryNeed need;
     long vocabulary;
     try (ModelFile file = PackFile.openAny(model)) {

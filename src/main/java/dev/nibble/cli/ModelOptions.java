@@ -14,7 +14,7 @@ import picocli.CommandLine.Option;
 /** Which model, and what computes: options of every command that runs one. */
 final class ModelOptions {
   /** More threads than any gateway has; a typing error beyond it must not start thousands. */
-  private static final int MOST_THREADS = 1024;
+  static final int MOST_THREADS = 1024;
 
   @Option(names = "--model", paramLabel = "FILE", description = "GGUF or packed file; without, the embedded model nibble-home.")
   private Path model;

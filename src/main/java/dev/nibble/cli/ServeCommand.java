@@ -50,12 +50,22 @@ final class ServeCommand implements Callable<Integer> {
     return 0;
   }
 
+  /** A port's number, or a refusal that names the option or setting it comes from. */
+  static int port(String name, String text) {
+    try {
+      int number = Integer.parseInt(text);
+      if (number >= 1 && number <= MOST_PORT) {
+        return number;
+      }
+    } catch (NumberFormatException unreadable) {
+      // told below
+    }
+    throw new IllegalArgumentException(name + " is " + text + "; allowed: 1 to " + MOST_PORT);
+  }
+
   private static void setPort(String option, String property, Integer port) {
     if (port != null) {
-      if (port < 1 || port > MOST_PORT) {
-        throw new IllegalArgumentException(option + " is " + port + "; allowed: 1 to " + MOST_PORT);
-      }
-      System.setProperty(property, port.toString());
+      System.setProperty(property, Integer.toString(port(option, port.toString())));
     }
   }
 }

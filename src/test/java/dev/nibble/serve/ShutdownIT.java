@@ -2,12 +2,8 @@ package dev.nibble.serve;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
-import java.io.IOException;
-import java.net.ServerSocket;
-import java.net.URI;
 import java.nio.file.Files;
 import java.nio.file.Path;
-import java.util.ArrayList;
 import java.util.List;
 import java.util.concurrent.TimeUnit;
 import org.junit.jupiter.api.Test;
@@ -25,7 +21,7 @@ final class ShutdownIT {
   Path folder;
 
   private static List<String> program() {
-    Path executable = Path.of(System.getProperty("native.image.path", "target/nibble"));
+    Path executable = ServiceProcess.executable();
     if (Files.isExecutable(executable)) {
       return List.of(executable.toString());
     }
@@ -34,31 +30,11 @@ final class ShutdownIT {
     return List.of(Path.of(System.getProperty("java.home"), "bin", "java").toString(), "@src/main/jvm/options", "-jar", jar.toString());
   }
 
-  private static int freePort() throws IOException {
-    try (ServerSocket socket = new ServerSocket(0)) {
-      return socket.getLocalPort();
-    }
-  }
-
   @Test
   void finishesWhatRunsAndRefusesWhatComes() throws Exception {
-    int port = freePort();
-    List<String> command = new ArrayList<>(program());
-    command.add("serve");
-    ProcessBuilder builder = new ProcessBuilder(command).redirectErrorStream(true).redirectOutput(folder.resolve("log").toFile());
-    builder.environment().put("QUARKUS_HTTP_PORT", Integer.toString(port));
-    builder.environment().put("QUARKUS_GRPC_SERVER_PORT", "0");
-    Process process = builder.start();
-    try {
-      Api api = new Api(URI.create("http://localhost:" + port + "/"));
-      Api.await("the service is ready", () -> {
-        try {
-          return api.get("/q/health/ready").status() == 200;
-        } catch (IOException notYet) {
-          assertThat(process.isAlive()).as(Files.readString(folder.resolve("log"))).isTrue();
-          return false;
-        }
-      });
+    try (ServiceProcess service = ServiceProcess.start(program(), folder.resolve("log"))) {
+      Api api = service.api();
+      Process process = service.process();
       try (Api.Wire running = api.connect(); Api.Wire other = api.connect()) {
         running.post("/v1/completions", LONG);
         running.readThrough("data: ");
@@ -73,8 +49,6 @@ final class ShutdownIT {
       // 128 + 15, or 0: the signal's own code or the program's, by how the runtime ends after its hooks.
       assertThat(process.exitValue()).isIn(0, 143);
       assertThat(Files.readString(folder.resolve("log"))).doesNotContain("\tat ", "Exception");
-    } finally {
-      process.destroyForcibly();
     }
   }
 }

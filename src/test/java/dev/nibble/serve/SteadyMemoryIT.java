@@ -4,10 +4,9 @@ import static org.assertj.core.api.Assertions.assertThat;
 import static org.junit.jupiter.api.Assumptions.assumeTrue;
 
 import java.io.IOException;
-import java.net.ServerSocket;
-import java.net.URI;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.util.List;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 
@@ -35,33 +34,17 @@ final class SteadyMemoryIT {
 
   @Test
   void staysFlatOverTenThousandTokens() throws Exception {
-    Path executable = Path.of(System.getProperty("native.image.path", "target/nibble"));
+    Path executable = ServiceProcess.executable();
     assumeTrue(Files.isExecutable(executable), "there is no native executable");
     assumeTrue(Files.exists(Path.of("/proc/self/status")), "resident memory is read from /proc");
-    int port;
-    try (ServerSocket socket = new ServerSocket(0)) {
-      port = socket.getLocalPort();
-    }
-    ProcessBuilder builder = new ProcessBuilder(executable.toString(), "serve").redirectErrorStream(true).redirectOutput(folder.resolve("log").toFile());
-    builder.environment().put("QUARKUS_HTTP_PORT", Integer.toString(port));
-    builder.environment().put("QUARKUS_GRPC_SERVER_PORT", "0");
-    Process process = builder.start();
-    try {
-      Api api = new Api(URI.create("http://localhost:" + port + "/"));
-      Api.await("the service is ready", () -> {
-        try {
-          return api.get("/q/health/ready").status() == 200;
-        } catch (IOException notYet) {
-          assertThat(process.isAlive()).as(Files.readString(folder.resolve("log"))).isTrue();
-          return false;
-        }
-      });
+    try (ServiceProcess service = ServiceProcess.start(List.of(executable.toString()), folder.resolve("log"))) {
+      Process process = service.process();
       long before = 0;
       for (int answer = 0; answer < ANSWERS; answer++) {
         if (answer == WARM_UP) {
           before = residentKib(process);
         }
-        Api.Reply response = api.post("/v1/completions",
+        Api.Reply response = service.api().post("/v1/completions",
             "{\"temperature\":1,\"seed\":" + answer + ",\"ignore_eos\":true,\"max_tokens\":" + TOKENS + ",\"prompt\":\"Once upon a time\"}");
         assertThat(response.status()).as(response.text()).isEqualTo(200);
         assertThat(response.text()).contains("\"completion_tokens\":" + TOKENS);
@@ -69,8 +52,6 @@ final class SteadyMemoryIT {
       long after = residentKib(process);
       System.out.printf("resident after %d tokens: %d KiB, after %d: %d KiB%n", WARM_UP * TOKENS, before, ANSWERS * TOKENS, after);
       assertThat(after).as("KiB resident after %d tokens; after %d it was %d", ANSWERS * TOKENS, WARM_UP * TOKENS, before).isLessThan(before + SLACK_KIB);
-    } finally {
-      process.destroyForcibly();
     }
   }
 }

@@ -1,0 +1,54 @@
+package dev.nibble.serve;
+
+import static org.assertj.core.api.Assertions.assertThat;
+
+import java.io.IOException;
+import java.net.ServerSocket;
+import java.net.URI;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.List;
+
+/** A packaged program that serves in a process of its own, for tests of the process. */
+record ServiceProcess(Process process, Api api, Path log) implements AutoCloseable {
+  /** Where the native executable is, if there is one. */
+  static Path executable() {
+    return Path.of(System.getProperty("native.image.path", "target/nibble"));
+  }
+
+  /** Starts {@code program serve} on a free port, and returns when it is ready. */
+  static ServiceProcess start(List<String> program, Path log) throws IOException, InterruptedException {
+    int port;
+    try (ServerSocket socket = new ServerSocket(0)) {
+      port = socket.getLocalPort();
+    }
+    List<String> command = new ArrayList<>(program);
+    command.add("serve");
+    ProcessBuilder builder = new ProcessBuilder(command).redirectErrorStream(true).redirectOutput(log.toFile());
+    builder.environment().put("QUARKUS_HTTP_PORT", Integer.toString(port));
+    builder.environment().put("QUARKUS_GRPC_SERVER_PORT", "0");
+    ServiceProcess service = new ServiceProcess(builder.start(), new Api(URI.create("http://localhost:" + port + "/")), log);
+    try {
+      Api.await("the service is ready", service::ready);
+    } catch (IOException | InterruptedException | RuntimeException | Error failure) {
+      service.close();
+      throw failure;
+    }
+    return service;
+  }
+
+  private boolean ready() throws IOException, InterruptedException {
+    try {
+      return api.get("/q/health/ready").status() == 200;
+    } catch (IOException notYet) {
+      assertThat(process.isAlive()).as(Files.readString(log)).isTrue();
+      return false;
+    }
+  }
+
+  @Override
+  public void close() {
+    process.destroyForcibly();
+  }
+}
