@@ -22,7 +22,7 @@ final class PmicSource implements EnergySource.Power {
   static final String PROGRAM = "vcgencmd";
 
   private static final String COMMAND = "pmic_read_adc";
-  private static final Pattern LINE = Pattern.compile("\\s*(\\w+)_([AV])\\s+(current|volt)\\(\\d+\\)=(\\d{1,6}\\.?\\d{0,12})([AV])\\s*");
+  private static final Pattern LINE = Pattern.compile("\\s*(\\w+)_([AV])\\s+(current|volt)\\(\\d+\\)=(\\d{1,6}(?:\\.\\d{1,12})?)([AV])\\s*");
   private static final Duration PATIENCE = Duration.ofSeconds(2); // it takes milliseconds
   private static final int MOST_BYTES = 1 << 14; // 26 lines take 1 KB
   /** Each reading is a process: about a hundredth of one core's time. */
