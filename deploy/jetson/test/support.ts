@@ -15,7 +15,8 @@ const here = (path: string): string => fileURLToPath(new URL(path, import.meta.u
 export const PROTOS = here('../../../../proto');
 /** The embedded model of the gateway. */
 export const HOME = here('../../../../src/main/resources/models/nibble-home.gguf');
-export const RECORDED = here('../../test/recorded');
+/** Made after the kernel's description of its INA3221 driver and the rails that Jetsons are known to have; not copied off a device. */
+export const SYSFS = here('../../test/sysfs');
 const MAIN = here('../../dist/main.js');
 
 /** Why tests with a model can't run, or false. */

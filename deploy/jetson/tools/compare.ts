@@ -46,7 +46,7 @@ const gaps: number[] = [];
 for (const input of inputs) {
   const { ids: promptIds } = await ask<{ ids: number[] }>(tokenizer, 'Tokenize', { ...input, addSpecial: true });
   const { tokens } = await ask<{ tokens: GatewayToken[] }>(gateway, 'Generate', {
-    options: { ...input, maxTokens: Number(length), sampling: { temperature: 0 }, logProbabilities: true, topLogProbabilities: 2 },
+    options: { ...input, ignoreEndOfGeneration: true, maxTokens: Number(length), sampling: { temperature: 0 }, logProbabilities: 2 },
   });
   const whole = await new Generation(sidecar, startFor(served, { promptIds, maxTokens: tokens.length, credit: tokens.length })).whole();
   wholeAnswers += Number(whole.ids.join() === tokens.map(({ id }) => id).join());
