@@ -73,7 +73,8 @@ export function usage(): string {
     const standard = fallback === '' ? '' : ` (${fallback})`;
     return `  ${`--${name} ${value}`.padEnd(26)}${about}${standard}`;
   });
-  return `nibble-offload --model FILE [options]; each also as NIBBLE_OFFLOAD_NAME in the environment\n\n${rows.join('\n')}\n`;
+  const first = 'nibble-offload --model FILE [options]; each also as NIBBLE_OFFLOAD_NAME in the environment';
+  return `${first}\nnibble-offload health [options]; exit code 0 if a sidecar with these settings serves\n\n${rows.join('\n')}\n`;
 }
 
 /** @throws ConfigError */

@@ -1,6 +1,8 @@
 #!/usr/bin/env node
+import { logVerbosity, setLogVerbosity } from '@grpc/grpc-js';
 import { authority, ConfigError, isLoopback, readConfig, usage, type Config } from './config.js';
 import { readModelFile } from './gguf.js';
+import { checkHealth } from './health.js';
 import { LlamaEngine } from './llama.js';
 import { log, said } from './log.js';
 import { EnergyMeter } from './meters.js';
@@ -64,12 +66,28 @@ async function serve(config: Config): Promise<void> {
 }
 
 async function main(): Promise<void> {
+  // What goes wrong is told by the errors; grpc-js would tell it once more.
+  setLogVerbosity(logVerbosity.NONE);
+  process.on('uncaughtException', (error) => {
+    log.error(`a defect: ${said(error)} ${error.stack?.split('\n')[1] ?? ''}`);
+    process.exit(1);
+  });
   if (process.argv.includes('--help')) {
     process.stdout.write(usage());
     return;
   }
+  const args = process.argv.slice(2);
   try {
-    await serve(readConfig(process.argv.slice(2), process.env));
+    if (args[0] === 'health') {
+      // The model is not looked at.
+      const unhealthy = await checkHealth(readConfig(['--model', 'any', ...args.slice(1)], process.env));
+      if (unhealthy !== null) {
+        log.error(unhealthy);
+        process.exit(1);
+      }
+      return;
+    }
+    await serve(readConfig(args, process.env));
   } catch (error) {
     log.error(said(error));
     // A defect is no bad setting.

@@ -296,6 +296,8 @@ suite('a sidecar with two sequences and room for two waiting answers', { skip: w
     assert.equal(await health(sidecar.port, SERVICE), 'SERVING');
     assert.equal(await health(sidecar.port, ''), 'SERVING');
     await assert.rejects(health(sidecar.port, 'another'), (error: ServiceError) => error.code === status.NOT_FOUND);
+    assert.equal(await launch('health', '--port', String(sidecar.port)).exit, 0);
+    assert.equal(await launch('health', '--port', '1').exit, 1);
   });
 });
 
@@ -357,8 +359,11 @@ test('a GPU that is expected and not there is told loudly', { skip: withoutModel
 
 test('a port that is taken ends the process with 2', { skip: withoutModel }, async () => {
   const sidecar = await Sidecar.start();
-  const second = launch('--model', HOME, '--port', String(sidecar.port));
-  assert.equal(await second.exit, 2);
-  assert.match(second.log(), /^nibble-offload: ERROR: can't listen on host 127\.0\.0\.1, port \d+: [^\n]+\n$/);
-  await sidecar.stop();
+  try {
+    const second = launch('--model', HOME, '--port', String(sidecar.port));
+    assert.equal(await second.exit, 2);
+    assert.match(second.log(), /^nibble-offload: ERROR: can't listen on host 127\.0\.0\.1, port \d+: [^\n]+\n$/);
+  } finally {
+    await sidecar.stop();
+  }
 });

@@ -5,7 +5,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, describe as suite, test } from 'node:test';
 import { credentials, status, type ChannelCredentials, type ServiceError } from '@grpc/grpc-js';
-import { describe, Sidecar, withoutModel } from './support.js';
+import { describe, launch, Sidecar, withoutModel } from './support.js';
 
 function hasOpenssl(): boolean {
   try {
@@ -58,6 +58,8 @@ suite('with mutual TLS', { skip: withoutModel || (hasOpenssl() ? false : 'there 
 
   test('a gateway with a certificate of the authority is answered', async () => {
     assert.equal(await ask(channel('authority', 'gateway')), 'STATE_READY');
+    const settings = ['--port', String(sidecar.port), '--tls-cert', at('server.pem'), '--tls-key', at('server.key')];
+    assert.equal(await launch('health', ...settings).exit, 0);
   });
 
   for (const [name, make] of [
