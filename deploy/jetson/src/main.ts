@@ -1,4 +1,5 @@
 #!/usr/bin/env node
+import './home.js';
 import { logVerbosity, setLogVerbosity } from '@grpc/grpc-js';
 import { authority, ConfigError, isLoopback, readConfig, usage, type Config } from './config.js';
 import { readModelFile } from './gguf.js';
