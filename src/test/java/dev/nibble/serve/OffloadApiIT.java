@@ -2,5 +2,6 @@ package dev.nibble.serve;
 
 import io.quarkus.test.junit.QuarkusIntegrationTest;
 
+/** The same against the executable. */
 @QuarkusIntegrationTest
 class OffloadApiIT extends OffloadApiTest {}
