@@ -9,6 +9,7 @@ import java.util.ArrayList;
 import java.util.Iterator;
 import java.util.List;
 import java.util.Map;
+import java.util.Optional;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.atomic.AtomicLong;
 import java.util.concurrent.locks.Condition;
@@ -29,6 +30,7 @@ public final class SequentialEngine implements Engine {
   private static final int LONGEST_STOP_STRING = 256;
   private static final int MOST_ALTERNATIVES = 20;
   private static final int RECENT_REQUESTS = 16;
+  private static final long NO_STEP = Long.MIN_VALUE; // nothing is computed; no clock gets there
 
   private final ModelInfo info;
   private final LanguageModel languageModel;
@@ -46,6 +48,9 @@ public final class SequentialEngine implements Engine {
 
   private final AtomicLong forwardPasses = new AtomicLong();
 
+  /** Nanosecond clock's value at the last step of what is computed; written by the engine's thread alone. */
+  private volatile long lastStep = NO_STEP;
+
   // Guarded by lock.
   private final ReentrantLock lock = new ReentrantLock();
   private final Condition work = lock.newCondition();
@@ -55,6 +60,7 @@ public final class SequentialEngine implements Engine {
   private int computedRequests; // places of the ring in use
   private int recentNext;
   private Task active;
+  private Task probe; // the one that the engine's thread has not taken yet
   private int unsettled; // accepted requests whose listener has not been told their end
   private boolean draining;
   private boolean closed;
@@ -120,14 +126,36 @@ public final class SequentialEngine implements Engine {
     }
   }
 
-  private Generation accept(GenerationRequest request, GenerationListener listener) {
+  @Override
+  public Optional<Generation> probe(GenerationRequest request, GenerationListener listener) {
     requireOpen();
-    Task task = new Task(request, limit(request), listener);
+    Task task = new Task(request, limit(request), listener, EngineObserver.NONE, true);
     lock.lock();
     try {
       requireOpen();
+      if (active != null || !waiting.isEmpty() || probe != null) {
+        return Optional.empty();
+      }
+      probe = task;
+      unsettled++;
+      work.signal();
+    } finally {
+      lock.unlock();
+    }
+    return Optional.of(task);
+  }
+
+  private Generation accept(GenerationRequest request, GenerationListener listener) {
+    requireOpen();
+    Task task = new Task(request, limit(request), listener, observer, false);
+    Optional<Task> givesWay;
+    lock.lock();
+    try {
+      requireOpen();
+      boolean probing = active != null && active.own;
+      givesWay = Optional.ofNullable(probing ? active : probe);
       // The engine's thread may not have taken the request whose turn it is: that one does not count as waiting.
-      if (waiting.size() >= options.queueCapacity() + (active == null ? 1 : 0)) {
+      if (waiting.size() >= options.queueCapacity() + (active == null || probing ? 1 : 0)) {
         throw queueFull();
       }
       waiting.add(task);
@@ -142,6 +170,7 @@ public final class SequentialEngine implements Engine {
     } finally {
       lock.unlock();
     }
+    givesWay.ifPresent(Task::cancel);
     return task;
   }
 
@@ -164,7 +193,7 @@ public final class SequentialEngine implements Engine {
   public int running() {
     lock.lock();
     try {
-      return active == null ? 0 : 1;
+      return active == null || active.own ? 0 : 1;
     } finally {
       lock.unlock();
     }
@@ -173,6 +202,12 @@ public final class SequentialEngine implements Engine {
   @Override
   public long forwardPasses() {
     return forwardPasses.get();
+  }
+
+  @Override
+  public long nanosSinceStep() {
+    long last = lastStep;
+    return last == NO_STEP ? 0 : Math.max(0, System.nanoTime() - last);
   }
 
   @Override
@@ -242,6 +277,9 @@ public final class SequentialEngine implements Engine {
         all.add(active);
       }
       all.addAll(waiting);
+      if (probe != null) {
+        all.add(probe);
+      }
     } finally {
       lock.unlock();
     }
@@ -389,7 +427,9 @@ public final class SequentialEngine implements Engine {
   private void work() {
     Task task = take();
     while (task != null) {
+      lastStep = System.nanoTime();
       task.run();
+      lastStep = NO_STEP;
       task = take();
     }
   }
@@ -398,11 +438,15 @@ public final class SequentialEngine implements Engine {
   private Task take() {
     lock.lock();
     try {
-      while (waiting.isEmpty() && !closed) {
+      while (waiting.isEmpty() && probe == null && !closed) {
         work.awaitUninterruptibly();
       }
       // Closing cancels who still waits, on the closing thread.
       active = closed ? null : waiting.poll();
+      if (active == null && !closed) {
+        active = probe;
+        probe = null;
+      }
       return active;
     } finally {
       lock.unlock();
@@ -415,6 +459,8 @@ public final class SequentialEngine implements Engine {
     private final int[] prompt; // our own copy: the request's array could change while it waits
     private final int limit;
     private final GenerationListener listener;
+    private final EngineObserver observer; // hears nothing of a probe
+    private final boolean own; // the service's: a probe
     private final long submittedNanos = System.nanoTime();
     private volatile boolean cancelled;
 
@@ -425,8 +471,10 @@ public final class SequentialEngine implements Engine {
     private boolean prefilled;
     private int completionTokens;
 
-    Task(GenerationRequest request, int limit, GenerationListener listener) {
+    Task(GenerationRequest request, int limit, GenerationListener listener, EngineObserver observer, boolean own) {
       this.request = request;
+      this.observer = observer;
+      this.own = own;
       prompt = request.promptIds().clone();
       this.limit = limit;
       this.listener = listener;
@@ -438,7 +486,10 @@ public final class SequentialEngine implements Engine {
       boolean removed;
       lock.lock();
       try {
-        removed = waiting.remove(this);
+        removed = waiting.remove(this) || probe == this;
+        if (probe == this) {
+          probe = null;
+        }
       } finally {
         lock.unlock();
       }
@@ -527,8 +578,12 @@ public final class SequentialEngine implements Engine {
 
     private void forward(LanguageModel.Sequence sequence, int[] ids, int from, int count, float[] logitsOrNull) {
       checkpoint();
-      forwardPasses.incrementAndGet();
+      if (!own) {
+        forwardPasses.incrementAndGet();
+      }
+      lastStep = System.nanoTime();
       sequence.append(ids, from, count, logitsOrNull);
+      lastStep = System.nanoTime();
       // A token computed too late is not told.
       checkpoint();
     }
@@ -562,9 +617,11 @@ public final class SequentialEngine implements Engine {
         // Before anyone is told, so that who hears of the end finds the place free.
         if (active == this) {
           active = null;
-          recentNanos[recentNext] = result.prefillNanos() + result.decodeNanos();
-          recentNext = (recentNext + 1) % RECENT_REQUESTS;
-          computedRequests = Math.min(computedRequests + 1, RECENT_REQUESTS);
+          if (!own) {
+            recentNanos[recentNext] = result.prefillNanos() + result.decodeNanos();
+            recentNext = (recentNext + 1) % RECENT_REQUESTS;
+            computedRequests = Math.min(computedRequests + 1, RECENT_REQUESTS);
+          }
         }
       } finally {
         lock.unlock();
