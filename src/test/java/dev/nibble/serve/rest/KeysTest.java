@@ -113,6 +113,9 @@ class KeysTest {
         }
       }
     }
+    // Strangers do not make labels up.
+    Api.await("it is counted", () -> metric("http_server_requests_seconds_count", "uri=\"/other\"") > 0);
+    assertThat(get("/q/metrics", Keyed.METRICS).text()).contains("uri=\"/v1/models\"").doesNotContain("/nothing", "healthy");
   }
 
   /** A body that nobody reads does not disturb the next request of its connection. */
