@@ -352,7 +352,7 @@ final class K3sManifestsTest {
     Secret secret = made.only(Secret.class);
     assertThat(secret.getMetadata().getNamespace()).isEqualTo(base.only(Namespace.class).getMetadata().getName());
     assertThat(secret.getData()).containsOnlyKeys("keys");
-    assertThat(Base64.getDecoder().decode(secret.getData().get("keys"))).isEqualTo(Files.readAllBytes(keys));
+    assertThat(Base64.getMimeDecoder().decode(secret.getData().get("keys"))).isEqualTo(Files.readAllBytes(keys));
     List<Volume> volumes = base.deployment().getSpec().getTemplate().getSpec().getVolumes().stream().filter(volume -> volume.getSecret() != null).toList();
     assertThat(volumes).hasSize(1);
     assertThat(volumes.getFirst().getSecret().getSecretName()).isEqualTo(secret.getMetadata().getName());
