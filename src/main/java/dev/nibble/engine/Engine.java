@@ -18,7 +18,8 @@ public interface Engine extends AutoCloseable {
   /**
    * Puts a request in line.
    *
-   * @throws EngineException with INVALID_REQUEST, CONTEXT_LENGTH_EXCEEDED, KV_MEMORY_EXCEEDED, QUEUE_FULL (metadata {@code retry_after_seconds}) or SHUTTING_DOWN; then the listener hears nothing
+   * @throws EngineException with INVALID_REQUEST, CONTEXT_LENGTH_EXCEEDED, KV_MEMORY_EXCEEDED, QUEUE_FULL (metadata {@code retry_after_seconds}) or SHUTTING_DOWN,
+   *     or ACCELERATOR_UNAVAILABLE; then the listener hears nothing
    */
   Generation submit(GenerationRequest request, GenerationListener listener);
 
@@ -47,6 +48,16 @@ public interface Engine extends AutoCloseable {
 
   /** Requests being computed. */
   int running();
+
+  /** How fast answers were computed here lately. */
+  default Rates rates() {
+    return Rates.NONE;
+  }
+
+  /** How long a request that came now would wait for its turn, in seconds, by how long the last ones took; 0 where none would wait or nothing is known. */
+  default double expectedWaitSeconds() {
+    return 0;
+  }
 
   /** Forward passes since the start: one for a chunk of prompt, one for each further token. */
   long forwardPasses();

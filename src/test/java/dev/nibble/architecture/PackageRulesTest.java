@@ -1,5 +1,7 @@
 package dev.nibble.architecture;
 
+import static com.tngtech.archunit.core.domain.JavaCall.Predicates.target;
+import static com.tngtech.archunit.core.domain.properties.HasName.Predicates.nameMatching;
 import static com.tngtech.archunit.lang.syntax.ArchRuleDefinition.noClasses;
 import static com.tngtech.archunit.library.dependencies.SlicesRuleDefinition.slices;
 
@@ -44,6 +46,18 @@ final class PackageRulesTest {
   }
 
   @Test
+  void measuringEnergyKnowsNothingElse() {
+    forbid("dev.nibble.energy..", "dev.nibble.kernel..", "dev.nibble.format..", "dev.nibble.quant..", "dev.nibble.tokenizer..", "dev.nibble.model..",
+        "dev.nibble.engine..", "dev.nibble.serve..", "dev.nibble.v1..", "dev.nibble.cli..");
+  }
+
+  /** Mappings begin where files do, and packs are aligned for pages of up to 64 KiB: no code asks how large the machine's are. */
+  @Test
+  void nothingAsksForThePageSize() {
+    noClasses().that().resideInAPackage("dev.nibble..").should().callMethodWhere(target(nameMatching("(?i)(get)?pageSize"))).check(classes);
+  }
+
+  @Test
   void servingKnowsNoKernels() {
     forbid("dev.nibble.serve..", "dev.nibble.kernel..");
   }
@@ -51,7 +65,17 @@ final class PackageRulesTest {
   @Test
   void frameworksStayInServe() {
     noClasses().that().resideInAPackage("dev.nibble..").and().resideOutsideOfPackages("dev.nibble.serve..", "dev.nibble.v1..", "dev.nibble.cli..")
-        .should().dependOnClassesThat().resideInAnyPackage("io.quarkus..", "jakarta..", "io.grpc..", "io.vertx..", "io.smallrye..").check(classes);
+        .and().resideOutsideOfPackage("dev.nibble.offload.v1..")
+        .should().dependOnClassesThat().resideInAnyPackage("io.quarkus..", "jakarta..", "io.vertx..", "io.smallrye..").check(classes);
+    // Accelerators are called by gRPC: that is what the package is.
+    noClasses().that().resideInAPackage("dev.nibble..").and().resideOutsideOfPackages("dev.nibble.serve..", "dev.nibble.v1..", "dev.nibble.cli..", "dev.nibble.offload..")
+        .should().dependOnClassesThat().resideInAnyPackage("io.grpc..").check(classes);
+  }
+
+  @Test
+  void offloadKnowsNotHowRequestsArrive() {
+    forbid("dev.nibble.offload..", "dev.nibble.serve..", "dev.nibble.cli..", "dev.nibble.v1..", "dev.nibble.kernel..");
+    forbid("dev.nibble.engine..", "dev.nibble.offload..");
   }
 
   @Test

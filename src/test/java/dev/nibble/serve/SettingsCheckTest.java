@@ -34,6 +34,7 @@ final class SettingsCheckTest {
       "nibble.ready.queue-limit | all | an integer, 1 or more, or 0 for none",
       "nibble.ready.canary-interval | often | a time such as 30s or 5m, or 0 for never",
       "nibble.ready.canary-timeout | 0 | a time such as 60s or 2m, above 0",
+      "nibble.offload.key-file | /nowhere/key | a file that can be read, of one key",
       "nibble.live.stall | -PT1S | a time such as 120s or 5m, or 0 for any",
       "nibble.auth.reload-interval | 0s | a time such as 5s or 1m, above 0",
       "nibble.rest.max-body-size | many | a size such as 500K or 4M, from 1 byte",

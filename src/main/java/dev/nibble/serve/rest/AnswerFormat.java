@@ -8,6 +8,7 @@ import dev.nibble.engine.GeneratedToken;
 import dev.nibble.engine.GenerationResult;
 import dev.nibble.tokenizer.Tokenizer;
 import java.util.List;
+import java.util.Locale;
 
 /**
  * How an answer is written as OpenAI's JSON objects, whole or in chunks. One for each answer, since pieces depend on those before;
@@ -137,10 +138,17 @@ abstract sealed class AnswerFormat permits ChatFormat, TextFormat {
 
   /** Nibble's own addition. */
   private static ObjectNode timings(GenerationResult result) {
-    return JsonNodeFactory.instance.objectNode()
+    ObjectNode timings = JsonNodeFactory.instance.objectNode()
         .put("queue_ms", milliseconds(result.queueNanos()))
         .put("prefill_ms", milliseconds(result.prefillNanos()))
         .put("decode_ms", milliseconds(result.decodeNanos()));
+    result.placement().ifPresent(placement -> timings.putObject("offload")
+        .put("policy", placement.policy().name().toLowerCase(Locale.ROOT))
+        .put("accelerator", placement.accelerator())
+        .put("accelerator_tokens", placement.acceleratorTokens())
+        .put("reason", placement.reason())
+        .put("continued", placement.continued()));
+    return timings;
   }
 
   /** To a microsecond. */

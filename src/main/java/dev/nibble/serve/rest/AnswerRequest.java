@@ -1,8 +1,10 @@
 package dev.nibble.serve.rest;
 
+import dev.nibble.engine.OffloadPolicy;
 import dev.nibble.engine.SamplingParameters;
 import java.util.List;
 import java.util.Map;
+import java.util.Optional;
 import java.util.OptionalInt;
 
 /**
@@ -15,6 +17,7 @@ import java.util.OptionalInt;
  * @param includeUsage whether a last piece reports usage
  * @param echo whether the prompt's text goes before the answer
  * @param ignoreEndOfGeneration whether to go on after the model's end token
+ * @param offload whether another device may compute the answer; empty where the request does not say
  * @param fieldNames the endpoint's names of fields that the engine calls otherwise
  * @param ignoredFields fields of the request that have no effect
  */
@@ -29,6 +32,7 @@ record AnswerRequest(
     boolean includeUsage,
     boolean echo,
     boolean ignoreEndOfGeneration,
+    Optional<OffloadPolicy> offload,
     Map<String, String> fieldNames,
     List<String> ignoredFields) {
   AnswerRequest {

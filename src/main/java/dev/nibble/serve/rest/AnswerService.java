@@ -122,7 +122,8 @@ final class AnswerService {
       int maxTokens = request.maxTokens().orElse(RequestDefaults.maxTokens(config, engine, promptIds.length));
       GenerationRequest generation =
           new GenerationRequest(
-              promptIds, maxTokens, request.sampling(), request.stop(), request.logProbabilities(), request.ignoreEndOfGeneration(), Long.MAX_VALUE);
+              promptIds, maxTokens, request.sampling(), request.stop(), request.logProbabilities(), request.ignoreEndOfGeneration(), Long.MAX_VALUE)
+              .withOffload(request.offload());
       if (request.prompt().beginsText()) {
         answer.startOwnText(engine, generation);
       } else {

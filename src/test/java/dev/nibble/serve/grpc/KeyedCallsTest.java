@@ -3,6 +3,9 @@ package dev.nibble.serve.grpc;
 import static org.assertj.core.api.Assertions.assertThat;
 
 import com.google.rpc.ErrorInfo;
+import dev.nibble.offload.GrpcChannels;
+import dev.nibble.offload.v1.AcceleratorServiceGrpc;
+import dev.nibble.offload.v1.DescribeRequest;
 import dev.nibble.serve.Keyed;
 import dev.nibble.v1.GenerationServiceGrpc;
 import dev.nibble.v1.ListModelsRequest;
@@ -12,6 +15,7 @@ import grpc.health.v1.HealthOuterClass.HealthCheckResponse.ServingStatus;
 import io.grpc.CallOptions;
 import io.grpc.Channel;
 import io.grpc.ClientInterceptors;
+import io.grpc.ManagedChannel;
 import io.grpc.Metadata;
 import io.grpc.MethodDescriptor;
 import io.grpc.Status;
@@ -26,11 +30,16 @@ import io.grpc.stub.MetadataUtils;
 import io.grpc.stub.StreamObserver;
 import io.quarkus.test.junit.QuarkusTest;
 import io.quarkus.test.junit.TestProfile;
+import java.net.InetSocketAddress;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.Optional;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.ExecutionException;
 import java.util.concurrent.TimeUnit;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
 
 /** gRPC with keys. */
 @QuarkusTest
@@ -87,6 +96,22 @@ class KeyedCallsTest extends GrpcClientTest {
     StatusRuntimeException offload = refusal(() -> call("nibble.offload.v1.AcceleratorService/Nothing", Keyed.GENERATE));
     assertThat(assertError(offload, Status.Code.PERMISSION_DENIED, "API_KEY_SCOPE").getMetadataMap()).containsEntry("scope", "offload");
     assertError(refusal(() -> call("nibble.offload.v1.AcceleratorService/Nothing", Keyed.OFFLOAD)), Status.Code.UNIMPLEMENTED, "METHOD_NOT_FOUND");
+  }
+
+  /** A gateway that computes for others asks theirs for keys, and a gateway that asks others brings one, from its file. */
+  @Test
+  void gatewaysBringKeysToEachOther(@TempDir Path folder) throws Exception {
+    Path file = Files.writeString(folder.resolve("key"), Keyed.OFFLOAD + "\n");
+    try (GrpcChannels channels = new GrpcChannels()) {
+      ManagedChannel neighbour = channels.open(new InetSocketAddress("localhost", port), "localhost", Optional.empty(), Optional.of(file));
+      AcceleratorServiceGrpc.AcceleratorServiceBlockingStub accelerator = AcceleratorServiceGrpc.newBlockingStub(neighbour);
+      assertThat(accelerator.describe(DescribeRequest.getDefaultInstance()).getEngine()).startsWith("nibble");
+      Files.writeString(file, Keyed.GENERATE);
+      assertError(refusal(() -> accelerator.describe(DescribeRequest.getDefaultInstance())), Status.Code.PERMISSION_DENIED, "API_KEY_SCOPE");
+      Files.delete(file);
+      assertError(refusal(() -> accelerator.describe(DescribeRequest.getDefaultInstance())), Status.Code.UNAUTHENTICATED, "API_KEY_MISSING");
+      neighbour.shutdownNow();
+    }
   }
 
   private void call(String method, String key) {
