@@ -18,7 +18,7 @@ import java.util.stream.Collectors;
  * A key as the service knows it: by its SHA-256, not by itself. One line of a {@link KeyFile}: {@code name scopes sha256:HEX [expires:DATE]}.
  *
  * <p>A plain hash and none made slow (bcrypt, Argon2): those make guessing passwords dear, and a key of 256 random bits can't be guessed at any
- * speed. They would cost every call tens of milliseconds, which anybody without a key could ask for.
+ * speed. They would take time from the processor that computes answers, and anybody without a key could ask for it.
  *
  * @param name what operators call it; in logs and lists in the key's place
  * @param scopes what it is good for; at least one
