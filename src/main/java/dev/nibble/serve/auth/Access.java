@@ -122,7 +122,7 @@ public final class Access {
     if (keys.keys().isEmpty()) {
       LOG.warnf("%s has no keys: nobody is let in.", file.get());
     } else {
-      LOG.infof("%s lets in %d keys.", file.get(), keys.keys().size());
+      LOG.infof("Keys that are let in: %d, of %s.", keys.keys().size(), file.get());
     }
   }
 
