@@ -205,12 +205,17 @@ final class Accelerator implements AutoCloseable {
     Model first = described.getModels(0);
     boolean sameFile = hex(first.getFileSha256().toByteArray()).equals(identity.file());
     return sameFile
-        ? "its vocabulary has SHA-256 " + hex(first.getTokenizerSha256().toByteArray()) + ", ours " + identity.tokenizer()
-        : "its model's file has SHA-256 " + hex(first.getFileSha256().toByteArray()) + ", ours " + identity.file() + "; give both the same file";
+        ? "its vocabulary has SHA-256 " + beginning(hex(first.getTokenizerSha256().toByteArray())) + ", ours " + beginning(identity.tokenizer())
+        : "its model's file has SHA-256 " + beginning(hex(first.getFileSha256().toByteArray())) + ", ours " + beginning(identity.file()) + "; give both the same file";
   }
 
   private static String hex(byte[] bytes) {
     return HexFormat.of().formatHex(bytes.length > 32 ? new byte[0] : bytes);
+  }
+
+  /** Enough of a hash to tell two apart. */
+  private static String beginning(String hash) {
+    return hash.substring(0, Math.min(12, hash.length())) + "…";
   }
 
   private static String cut(String text) {
@@ -230,7 +235,8 @@ final class Accelerator implements AutoCloseable {
       case UNIMPLEMENTED -> "what listens there is no accelerator";
       default -> failure.getDescription() == null ? failure.getCode().name() : failure.getDescription();
     };
-    return cut(cause.isEmpty() || text.contains(cause) ? text : text + ": " + cause);
+    // The transport's own words tell of its pipeline; what happened stands in the cause.
+    return cut(cause.isEmpty() ? text : failure.getCode() == Status.Code.UNAVAILABLE ? cause : text + ": " + cause);
   }
 
   /** How a trial went: no objection if well. */
@@ -241,8 +247,8 @@ final class Accelerator implements AutoCloseable {
         .addAllPromptIds(Messages.list(canary.promptIds())).setMaxTokens(canary.ids().length).setSampling(Messages.sampling(SamplingParameters.GREEDY))
         .setCredit(canary.ids().length).setRequestId("trial").build();
     BlockingQueue<RemoteCall.Event> events = new LinkedBlockingQueue<>();
-    long end = System.nanoTime() + settings.firstTokenTimeout().toNanos();
-    RemoteCall call = RemoteCall.start(this, open, start, settings.firstTokenTimeout().toNanos(), events);
+    long end = System.nanoTime() + settings.tokenTimeout().toNanos();
+    RemoteCall call = RemoteCall.start(this, open, start, settings.tokenTimeout().toNanos(), events);
     List<Integer> answer = new ArrayList<>();
     while (true) {
       RemoteCall.Event event = events.poll(Math.max(0, end - System.nanoTime()), TimeUnit.NANOSECONDS);

@@ -1,0 +1,6 @@
+package dev.nibble.serve;
+
+import io.quarkus.test.junit.QuarkusIntegrationTest;
+
+@QuarkusIntegrationTest
+class OffloadApiIT extends OffloadApiTest {}
