@@ -1,8 +1,8 @@
-// Drives a running Nibble by OpenAI's own client, as a program would. Usage: node drive.mjs http://host:port/v1
+// Drives a running Nibble by OpenAI's own client, as a program would. Usage: node drive.mjs http://host:port/v1 [key]
 import assert from 'node:assert/strict';
 import OpenAI from 'openai';
 
-const client = new OpenAI({ baseURL: process.argv[2], apiKey: 'none', maxRetries: 0, timeout: 60_000 });
+const client = new OpenAI({ baseURL: process.argv[2], apiKey: process.argv[3] ?? 'none', maxRetries: 0, timeout: 60_000 });
 const model = 'nibble-home';
 const messages = [{ role: 'user', content: 'dim the kitchen light to 30 percent' }];
 const answer = '{"device":"light","room":"kitchen","action":"dim","value":30}';

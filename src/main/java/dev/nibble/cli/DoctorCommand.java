@@ -30,6 +30,7 @@ import picocli.CommandLine.Option;
 @Command(name = "doctor", description = "Checks this box: vectors, model, accelerators. Exit code 0 if all is well, 1 if not.", mixinStandardHelpOptions = true)
 final class DoctorCommand implements Callable<Integer> {
   private static final String TARGETS_SETTING = "NIBBLE_OFFLOAD_TARGETS";
+  private static final String KEY_SETTING = "NIBBLE_OFFLOAD_KEY_FILE";
   private static final String TLS_SETTING = "NIBBLE_OFFLOAD_TLS_";
   private static final long LOOK_MILLIS = 20_000; // a trial answer of a cold accelerator comes sooner
 
@@ -70,7 +71,7 @@ final class DoctorCommand implements Callable<Integer> {
   private void look(SequentialEngine engine, List<OffloadSettings.Target> accelerators) throws InterruptedException {
     OffloadSettings usual = OffloadSettings.of(accelerators, OffloadPolicy.AUTO);
     OffloadSettings settings = new OffloadSettings(usual.targets(), usual.policy(), tls(), usual.connectTimeout(), usual.hedgeDelay(), usual.stallTimeout(),
-        usual.tokenTimeout(), usual.probeInterval(), usual.powerBudgetWatts());
+        usual.tokenTimeout(), usual.probeInterval(), usual.powerBudgetWatts(), file(KEY_SETTING));
     List<AcceleratorStatus> last = new ArrayList<>();
     try (OffloadingEngine offloading = new OffloadingEngine(engine, () -> ModelIdentity.of(model.model()), settings, EngineObserver.NONE, OffloadObserver.NONE)) {
       long end = System.nanoTime() + LOOK_MILLIS * 1_000_000;
@@ -89,11 +90,11 @@ final class DoctorCommand implements Callable<Integer> {
   }
 
   private static Optional<OffloadSettings.Tls> tls() {
-    return file("TRUST").map(trust -> new OffloadSettings.Tls(trust, file("CERTIFICATE"), file("KEY")));
+    return file(TLS_SETTING + "TRUST").map(trust -> new OffloadSettings.Tls(trust, file(TLS_SETTING + "CERTIFICATE"), file(TLS_SETTING + "KEY")));
   }
 
   private static Optional<Path> file(String name) {
-    return Optional.ofNullable(System.getenv(TLS_SETTING + name)).filter(text -> !text.isBlank()).map(Path::of);
+    return Optional.ofNullable(System.getenv(name)).filter(text -> !text.isBlank()).map(Path::of);
   }
 
   private void say(boolean fine, String what, String finding) {

@@ -20,7 +20,7 @@ import picocli.CommandLine.Spec;
 @QuarkusMain
 @Command(name = "nibble", description = "INT4 language models on edge gateways.", mixinStandardHelpOptions = true, version = "nibble 0.1.0",
     subcommands = {ServeCommand.class, RunCommand.class, InspectCommand.class, QuantizeCommand.class, PackCommand.class, BenchCommand.class,
-        HealthCommand.class, DoctorCommand.class, K3sSizeCommand.class})
+        HealthCommand.class, DoctorCommand.class, KeysCommand.class, K3sSizeCommand.class})
 public final class Main implements Runnable {
   /** Exit code for input that can't be used. */
   static final int EXIT_USAGE = 2;

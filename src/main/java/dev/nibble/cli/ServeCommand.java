@@ -26,6 +26,9 @@ final class ServeCommand implements Callable<Integer> {
   @Option(names = "--grpc-port", paramLabel = "N", description = "Port of the gRPC API; default 9000.")
   private Integer grpcPort;
 
+  @Option(names = "--keys-file", paramLabel = "FILE", description = "File of the API keys that are let in; default none, which lets everybody in.")
+  private Path keysFile;
+
   // A native executable takes these out of the arguments by itself, so that this is for the JVM; both mean the same.
   @Option(names = "-D", paramLabel = "NAME=VALUE", description = "Any setting of the configuration table.")
   private Map<String, String> properties = Map.of();
@@ -43,6 +46,9 @@ final class ServeCommand implements Callable<Integer> {
     model.packCache().ifPresent(folder -> System.setProperty("nibble.pack-cache", folder.toString()));
     model.threads().ifPresent(threads -> System.setProperty("nibble.threads", Integer.toString(threads)));
     model.cacheSettings().forEach(System::setProperty);
+    if (keysFile != null) {
+      System.setProperty("nibble.auth.keys-file", keysFile.toString());
+    }
     setPort("--http-port", "quarkus.http.port", httpPort);
     setPort("--grpc-port", "quarkus.grpc.server.port", grpcPort);
     SettingsCheck.require(ConfigProvider.getConfig());

@@ -2,6 +2,7 @@ package dev.nibble.engine;
 
 import dev.nibble.tokenizer.Tokenizer;
 import java.time.Duration;
+import java.util.Optional;
 
 /** Runs requests on one loaded model: first come, first served, with a bounded waiting line. Thread-safe. */
 public interface Engine extends AutoCloseable {
@@ -21,6 +22,26 @@ public interface Engine extends AutoCloseable {
    *     or ACCELERATOR_UNAVAILABLE; then the listener hears nothing
    */
   Generation submit(GenerationRequest request, GenerationListener listener);
+
+  /**
+   * Begins a request of the service's own, to see whether the engine computes as it did, if nothing else is computed or waits. It gives way: a
+   * request that comes meanwhile cancels it. It is no user's: observers do not hear of it, and {@link #running} and {@link #forwardPasses} leave it
+   * out.
+   *
+   * @return empty if the engine is busy, or has no such requests
+   * @throws EngineException as {@link #submit}
+   */
+  default Optional<Generation> probe(GenerationRequest request, GenerationListener listener) {
+    return Optional.empty();
+  }
+
+  /**
+   * For how long what is computed has made no step, in nanoseconds: a step is its beginning, and each forward pass' beginning and end. 0 while
+   * nothing is computed. Cheap, and never waits for the engine.
+   */
+  default long nanosSinceStep() {
+    return 0;
+  }
 
   /** Requests waiting for their turn. */
   int queueDepth();

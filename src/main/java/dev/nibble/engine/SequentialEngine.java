@@ -31,6 +31,7 @@ public final class SequentialEngine implements Engine {
   private static final int LONGEST_STOP_STRING = 256;
   private static final int MOST_ALTERNATIVES = 20;
   private static final int RECENT_REQUESTS = 16;
+  private static final long NO_STEP = Long.MIN_VALUE; // nothing is computed; no clock gets there
 
   private final ModelInfo info;
   private final LanguageModel languageModel;
@@ -49,6 +50,9 @@ public final class SequentialEngine implements Engine {
   private final AtomicLong forwardPasses = new AtomicLong();
   private volatile Rates rates = Rates.NONE; // written by the engine's thread
 
+  /** Nanosecond clock's value at the last step of what is computed; written by the engine's thread alone. */
+  private volatile long lastStep = NO_STEP;
+
   // Guarded by lock.
   private final ReentrantLock lock = new ReentrantLock();
   private final Condition work = lock.newCondition();
@@ -58,6 +62,7 @@ public final class SequentialEngine implements Engine {
   private int computedRequests; // places of the ring in use
   private int recentNext;
   private Task active;
+  private Task probe; // the one that the engine's thread has not taken yet
   private int unsettled; // accepted requests whose listener has not been told their end
   private boolean draining;
   private boolean closed;
@@ -137,17 +142,39 @@ public final class SequentialEngine implements Engine {
     }
   }
 
+  @Override
+  public Optional<Generation> probe(GenerationRequest request, GenerationListener listener) {
+    requireOpen(false);
+    Task task = new Task(request, requireValid(request), listener, EngineObserver.NONE, true);
+    lock.lock();
+    try {
+      requireOpen(false);
+      if (active != null || !waiting.isEmpty() || probe != null) {
+        return Optional.empty();
+      }
+      probe = task;
+      unsettled++;
+      work.signal();
+    } finally {
+      lock.unlock();
+    }
+    return Optional.of(task);
+  }
+
   private Generation accept(GenerationRequest request, GenerationListener listener, boolean resumed) {
     requireOpen(resumed);
-    Task task = new Task(request, requireValid(request), listener);
+    Task task = new Task(request, requireValid(request), listener, observer, false);
+    Optional<Task> givesWay;
     lock.lock();
     try {
       requireOpen(resumed);
+      boolean probing = active != null && active.own;
+      givesWay = Optional.ofNullable(probing ? active : probe);
       if (resumed) {
         waiting.addFirst(task);
       } else {
         // The engine's thread may not have taken the request whose turn it is: that one does not count as waiting.
-        if (waiting.size() >= options.queueCapacity() + (active == null ? 1 : 0)) {
+        if (waiting.size() >= options.queueCapacity() + (active == null || probing ? 1 : 0)) {
           throw queueFull();
         }
         waiting.add(task);
@@ -163,6 +190,7 @@ public final class SequentialEngine implements Engine {
     } finally {
       lock.unlock();
     }
+    givesWay.ifPresent(Task::cancel);
     return task;
   }
 
@@ -185,7 +213,7 @@ public final class SequentialEngine implements Engine {
   public int running() {
     lock.lock();
     try {
-      return active == null ? 0 : 1;
+      return active == null || active.own ? 0 : 1;
     } finally {
       lock.unlock();
     }
@@ -201,7 +229,7 @@ public final class SequentialEngine implements Engine {
     lock.lock();
     try {
       // Of the one under way half is left, in the mean.
-      return meanSeconds() * (waiting.size() + (active == null ? 0 : 0.5));
+      return meanSeconds() * (waiting.size() + (active == null || active.own ? 0 : 0.5));
     } finally {
       lock.unlock();
     }
@@ -210,6 +238,12 @@ public final class SequentialEngine implements Engine {
   @Override
   public long forwardPasses() {
     return forwardPasses.get();
+  }
+
+  @Override
+  public long nanosSinceStep() {
+    long last = lastStep;
+    return last == NO_STEP ? 0 : Math.max(0, System.nanoTime() - last);
   }
 
   @Override
@@ -279,6 +313,9 @@ public final class SequentialEngine implements Engine {
         all.add(active);
       }
       all.addAll(waiting);
+      if (probe != null) {
+        all.add(probe);
+      }
     } finally {
       lock.unlock();
     }
@@ -457,7 +494,9 @@ public final class SequentialEngine implements Engine {
   private void work() {
     Task task = take();
     while (task != null) {
+      lastStep = System.nanoTime();
       task.run();
+      lastStep = NO_STEP;
       task = take();
     }
   }
@@ -466,11 +505,15 @@ public final class SequentialEngine implements Engine {
   private Task take() {
     lock.lock();
     try {
-      while (waiting.isEmpty() && !closed) {
+      while (waiting.isEmpty() && probe == null && !closed) {
         work.awaitUninterruptibly();
       }
       // Closing cancels who still waits, on the closing thread.
       active = closed ? null : waiting.poll();
+      if (active == null && !closed) {
+        active = probe;
+        probe = null;
+      }
       return active;
     } finally {
       lock.unlock();
@@ -484,6 +527,8 @@ public final class SequentialEngine implements Engine {
     private final int[] given; // tokens that the answer begins with, likewise
     private final int limit;
     private final GenerationListener listener;
+    private final EngineObserver observer; // hears nothing of a probe
+    private final boolean own; // the service's: a probe
     private final long submittedNanos = System.nanoTime();
     private volatile boolean cancelled;
 
@@ -494,8 +539,10 @@ public final class SequentialEngine implements Engine {
     private boolean prefilled;
     private int completionTokens;
 
-    Task(GenerationRequest request, int limit, GenerationListener listener) {
+    Task(GenerationRequest request, int limit, GenerationListener listener, EngineObserver observer, boolean own) {
       this.request = request;
+      this.observer = observer;
+      this.own = own;
       prompt = request.promptIds().clone();
       given = request.answerIds().clone();
       completionTokens = given.length;
@@ -509,7 +556,10 @@ public final class SequentialEngine implements Engine {
       boolean removed;
       lock.lock();
       try {
-        removed = waiting.remove(this);
+        removed = waiting.remove(this) || probe == this;
+        if (probe == this) {
+          probe = null;
+        }
       } finally {
         lock.unlock();
       }
@@ -543,7 +593,9 @@ public final class SequentialEngine implements Engine {
         fail(new EngineException(EngineError.INTERNAL, "The answer could not be computed because of a defect in the service.", Map.of()));
         return;
       }
-      rates = rates.with(prompt.length + given.length, result.prefillNanos(), completionTokens - given.length - 1, result.decodeNanos());
+      if (!own) {
+        rates = rates.with(prompt.length + given.length, result.prefillNanos(), completionTokens - given.length - 1, result.decodeNanos());
+      }
       settle(EngineObserver.Outcome.of(result.reason()), result, null);
     }
 
@@ -614,8 +666,12 @@ public final class SequentialEngine implements Engine {
 
     private void forward(LanguageModel.Sequence sequence, int[] ids, int from, int count, float[] logitsOrNull) {
       checkpoint();
-      forwardPasses.incrementAndGet();
+      if (!own) {
+        forwardPasses.incrementAndGet();
+      }
+      lastStep = System.nanoTime();
       sequence.append(ids, from, count, logitsOrNull);
+      lastStep = System.nanoTime();
       // A token computed too late is not told.
       checkpoint();
     }
@@ -649,9 +705,11 @@ public final class SequentialEngine implements Engine {
         // Before anyone is told, so that who hears of the end finds the place free.
         if (active == this) {
           active = null;
-          recentNanos[recentNext] = result.prefillNanos() + result.decodeNanos();
-          recentNext = (recentNext + 1) % RECENT_REQUESTS;
-          computedRequests = Math.min(computedRequests + 1, RECENT_REQUESTS);
+          if (!own) {
+            recentNanos[recentNext] = result.prefillNanos() + result.decodeNanos();
+            recentNext = (recentNext + 1) % RECENT_REQUESTS;
+            computedRequests = Math.min(computedRequests + 1, RECENT_REQUESTS);
+          }
         }
       } finally {
         lock.unlock();

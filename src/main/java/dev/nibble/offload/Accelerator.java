@@ -292,7 +292,7 @@ final class Accelerator implements AutoCloseable {
     if (open != null && now.equals(certificates)) {
       return open;
     }
-    ManagedChannel fresh = channels.open(address, authority, settings.tls());
+    ManagedChannel fresh = channels.open(address, authority, settings.tls(), settings.keyFile());
     channel = fresh;
     certificates = now;
     if (open != null) {

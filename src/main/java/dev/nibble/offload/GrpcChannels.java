@@ -13,6 +13,7 @@ import io.netty.handler.ssl.SslContextBuilder;
 import io.netty.handler.ssl.SslProvider;
 import java.io.IOException;
 import java.net.InetSocketAddress;
+import java.nio.file.Path;
 import java.util.Optional;
 import java.util.concurrent.TimeUnit;
 
@@ -39,9 +40,15 @@ public final class GrpcChannels implements AutoCloseable {
    * @throws IOException if a certificate or key can't be read or used; the message names the file
    */
   public ManagedChannel open(InetSocketAddress address, String authority, Optional<OffloadSettings.Tls> tls) throws IOException {
+    return open(address, authority, tls, Optional.empty());
+  }
+
+  /** Like the other, with calls that bring the API key in a file. */
+  public ManagedChannel open(InetSocketAddress address, String authority, Optional<OffloadSettings.Tls> tls, Optional<Path> keyFile) throws IOException {
     NettyChannelBuilder builder = NettyChannelBuilder.forAddress(address).eventLoopGroup(loop).channelFactory(NioSocketChannel::new).proxyDetector(server -> null)
         .overrideAuthority(authority).directExecutor().disableRetry()
         .keepAliveTime(KEEPALIVE_SECONDS, TimeUnit.SECONDS).keepAliveTimeout(KEEPALIVE_ANSWER_SECONDS, TimeUnit.SECONDS);
+    keyFile.ifPresent(file -> builder.intercept(new KeyHeader(file)));
     if (tls.isEmpty()) {
       return builder.usePlaintext().build();
     }

@@ -19,10 +19,11 @@ import java.util.OptionalDouble;
  * @param tokenTimeout longest wait for a token, its turn and the prompt included
  * @param probeInterval time between two looks at an accelerator
  * @param powerBudgetWatts an accelerator that draws more gets no request by {@code auto} or {@code prefer}; empty for any power
+ * @param keyFile file of the API key for accelerators that ask for one; read anew for each call
  */
 public record OffloadSettings(
     List<Target> targets, OffloadPolicy policy, Optional<Tls> tls, Duration connectTimeout, Duration hedgeDelay, Duration stallTimeout, Duration tokenTimeout,
-    Duration probeInterval, OptionalDouble powerBudgetWatts) {
+    Duration probeInterval, OptionalDouble powerBudgetWatts, Optional<Path> keyFile) {
 
   /** Where an accelerator listens: a host's name, whose every address is an accelerator of its own, or an address. */
   public record Target(String host, int port) {
@@ -73,6 +74,13 @@ public record OffloadSettings(
 
   public OffloadSettings {
     targets = List.copyOf(targets);
+  }
+
+  /** Without a key. */
+  public OffloadSettings(
+      List<Target> targets, OffloadPolicy policy, Optional<Tls> tls, Duration connectTimeout, Duration hedgeDelay, Duration stallTimeout, Duration tokenTimeout,
+      Duration probeInterval, OptionalDouble powerBudgetWatts) {
+    this(targets, policy, tls, connectTimeout, hedgeDelay, stallTimeout, tokenTimeout, probeInterval, powerBudgetWatts, Optional.empty());
   }
 
   /** Usual times, for these targets. */

@@ -131,6 +131,17 @@ public final class OffloadingEngine implements Engine {
     return local.expectedWaitSeconds();
   }
 
+  /** Of what is computed here: accelerators have canaries of their own. */
+  @Override
+  public Optional<Generation> probe(GenerationRequest request, GenerationListener listener) {
+    return local.probe(request, listener);
+  }
+
+  @Override
+  public long nanosSinceStep() {
+    return local.nanosSinceStep();
+  }
+
   @Override
   public long forwardPasses() {
     return local.forwardPasses();

@@ -4,7 +4,7 @@ import dev.nibble.engine.EngineError;
 import io.grpc.Status;
 import java.util.Optional;
 
-/** How each engine error is told on the wires: the one place where that is decided. */
+/** How each error of the engine's, and each refusal to let a call in, is told on the wires: the one place where that is decided. */
 public final class ErrorTable {
   /** Domain of every {@code google.rpc.ErrorInfo} and problem that Nibble reports. */
   public static final String DOMAIN = "nibble.dev";
@@ -39,7 +39,15 @@ public final class ErrorTable {
     };
   }
 
-  private static Entry entry(EngineError error, Status.Code grpcCode, int httpStatus, String openAiType, String openAiCode) {
+  /** The entry of a refusal. OpenAI's API has one code for all keys that are not good, {@code invalid_api_key}. */
+  public static Entry of(AccessError error) {
+    return switch (error) {
+      case API_KEY_MISSING, API_KEY_INVALID, API_KEY_EXPIRED -> entry(error, Status.Code.UNAUTHENTICATED, 401, "invalid_request_error", "invalid_api_key");
+      case API_KEY_SCOPE -> entry(error, Status.Code.PERMISSION_DENIED, 403, "invalid_request_error", "missing_scope");
+    };
+  }
+
+  private static Entry entry(Enum<?> error, Status.Code grpcCode, int httpStatus, String openAiType, String openAiCode) {
     return new Entry(grpcCode, httpStatus, openAiType, Optional.ofNullable(openAiCode), error.name());
   }
 }

@@ -35,6 +35,49 @@ public interface ServeConfig {
   @WithDefault("20s")
   Duration gracePeriod();
 
+  /** Who may use the service; see docs/security.md. */
+  Auth auth();
+
+  /** API keys. */
+  interface Auth {
+    /** File of the keys that are let in, one a line. Unset: no key is needed. */
+    Optional<String> keysFile();
+
+    /** How often the file is looked at for changes. Above 0. */
+    @WithDefault("5s")
+    Duration reloadInterval();
+  }
+
+  /** When requests should be sent here; see docs/observability.md. */
+  Ready ready();
+
+  /** Readiness. */
+  interface Ready {
+    /**
+     * Waiting requests from which on the service is not ready, until three quarters of them are left. Unset: as many as may wait
+     * ({@link ServeConfig#queueCapacity}); 0: the waiting line does not matter.
+     */
+    OptionalInt queueLimit();
+
+    /** After how long without requests a few tokens are computed and compared with those of the first time; 0: never. */
+    @WithDefault("30s")
+    Duration canaryInterval();
+
+    /** How long those tokens may take; later, the service is not ready. Above 0. */
+    @WithDefault("60s")
+    Duration canaryTimeout();
+  }
+
+  /** When only a restart helps. */
+  Live live();
+
+  /** Liveness. */
+  interface Live {
+    /** How long a running request may go without a step (a forward pass begun or ended); after that the service is not live. 0: for ever. */
+    @WithDefault("120s")
+    Duration stall();
+  }
+
   /** The KV cache; see docs/kv-cache.md. */
   Kv kv();
 
@@ -96,6 +139,9 @@ public interface ServeConfig {
     /** Whether this service computes answers for other gateways ({@code nibble.offload.v1.AcceleratorService}). */
     @WithDefault("true")
     boolean serve();
+
+    /** File of the API key, one line, for gateways that ask for one where they compute for others. Read again for each call. */
+    Optional<String> keyFile();
 
     /** Certificates for accelerators. */
     Tls tls();

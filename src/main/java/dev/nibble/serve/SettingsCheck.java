@@ -3,6 +3,8 @@ package dev.nibble.serve;
 import dev.nibble.engine.OffloadPolicy;
 import dev.nibble.model.kvcache.KvCacheOptions;
 import dev.nibble.offload.OffloadSettings;
+import dev.nibble.serve.auth.InvalidKeyFileException;
+import dev.nibble.serve.auth.KeyFile;
 import io.quarkus.runtime.configuration.MemorySize;
 import java.nio.file.Files;
 import java.nio.file.Path;
@@ -26,11 +28,16 @@ public final class SettingsCheck {
     integer(config, "nibble.threads", MOST_THREADS);
     integer(config, "nibble.queue-capacity", Integer.MAX_VALUE);
     integer(config, "nibble.default-max-tokens", Integer.MAX_VALUE);
-    value(config, "nibble.grace-period", Duration.class, "a time such as 20s or 2m")
-        .filter(Duration::isNegative)
+    duration(config, "nibble.grace-period", false, "a time such as 20s or 2m");
+    keys(config);
+    value(config, "nibble.ready.queue-limit", Integer.class, "an integer, 1 or more, or 0 for none")
+        .filter(limit -> limit < 0)
         .ifPresent(negative -> {
-          throw refuse(config, "nibble.grace-period", "a time such as 20s or 2m");
+          throw refuse(config, "nibble.ready.queue-limit", "an integer, 1 or more, or 0 for none");
         });
+    duration(config, "nibble.ready.canary-interval", false, "a time such as 30s or 5m, or 0 for never");
+    duration(config, "nibble.ready.canary-timeout", true, "a time such as 60s or 2m, above 0");
+    duration(config, "nibble.live.stall", false, "a time such as 120s or 5m, or 0 for any");
     value(config, "nibble.rest.max-body-size", MemorySize.class, "a size such as 500K or 4M, from 1 byte")
         .filter(size -> size.asLongValue() < 1)
         .ifPresent(nothing -> {
@@ -81,6 +88,9 @@ public final class SettingsCheck {
     value(config, budget, Double.class, "watts, above 0").filter(watts -> !(watts > 0)).ifPresent(none -> {
       throw refuse(config, budget, "watts, above 0");
     });
+    value(config, "nibble.offload.key-file", String.class, "a file").filter(path -> !Files.isReadable(Path.of(path))).ifPresent(path -> {
+      throw refuse(config, "nibble.offload.key-file", "a file that can be read, of one key");
+    });
     String tls = "nibble.offload.tls.";
     for (String file : List.of("trust", "certificate", "key")) {
       value(config, tls + file, String.class, "a PEM file").filter(path -> !Files.isReadable(Path.of(path))).ifPresent(path -> {
@@ -94,6 +104,26 @@ public final class SettingsCheck {
     if (certificate && config.getOptionalValue(tls + "trust", String.class).isEmpty()) {
       throw new IllegalArgumentException(tls + "certificate needs " + tls + "trust: the certificates of those who sign accelerators' certificates");
     }
+  }
+
+  private static void duration(Config config, String name, boolean aboveZero, String allowed) {
+    value(config, name, Duration.class, allowed)
+        .filter(time -> time.isNegative() || aboveZero && time.isZero())
+        .ifPresent(outside -> {
+          throw refuse(config, name, allowed);
+        });
+  }
+
+  /** Reads the keys: a service that was told to ask for them must not start without. */
+  private static void keys(Config config) {
+    duration(config, "nibble.auth.reload-interval", true, "a time such as 5s or 1m, above 0");
+    value(config, "nibble.auth.keys-file", String.class, "a file of keys").ifPresent(file -> {
+      try {
+        KeyFile.read(Path.of(file));
+      } catch (InvalidKeyFileException unusable) {
+        throw new IllegalArgumentException("nibble.auth.keys-file: " + unusable.getMessage());
+      }
+    });
   }
 
   private static void cacheFormat(Config config, String name) {

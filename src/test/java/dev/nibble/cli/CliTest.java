@@ -10,7 +10,9 @@ import java.io.InputStream;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.security.MessageDigest;
 import java.util.ArrayList;
+import java.util.HexFormat;
 import java.util.List;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.TimeUnit;
@@ -94,13 +96,40 @@ class CliTest {
   void helpNamesTheCommands() throws Exception {
     Outcome outcome = nibble("--help");
     assertThat(outcome.status()).isZero();
-    assertThat(outcome.out()).contains("serve", "run", "inspect", "quantize", "pack", "bench", "k3s-size");
-    assertThat(nibble("serve", "--help").out()).contains("--model", "--http-port", "--grpc-port", "--threads", "--pack-cache");
+    assertThat(outcome.out()).contains("serve", "run", "inspect", "quantize", "pack", "bench", "keys", "k3s-size");
+    assertThat(nibble("serve", "--help").out()).contains("--model", "--http-port", "--grpc-port", "--threads", "--pack-cache", "--keys-file");
+  }
+
+  @Test
+  void keysAreMadeListedAndRemoved() throws Exception {
+    Path file = folder.resolve("keys");
+    Outcome made = nibble("keys", "new", "--name", "thermostats", "--file", file.toString());
+    assertThat(made.status()).isZero();
+    assertThat(made.out()).matches("nib_[A-Za-z0-9_-]{43}\n");
+    Outcome printed = nibble("keys", "new", "--name", "prometheus", "--scopes", "metrics,generate", "--expires", "2027-01-31");
+    assertThat(printed.out().lines()).hasSize(2);
+    String line = printed.out().lines().toList().get(1);
+    String hash = HexFormat.of().formatHex(MessageDigest.getInstance("SHA-256").digest(printed.out().lines().findFirst().orElseThrow().getBytes(StandardCharsets.UTF_8)));
+    assertThat(line).isEqualTo("prometheus generate,metrics sha256:" + hash + " expires:2027-01-31");
+    Files.writeString(file, Files.readString(file) + "# Prometheus\n" + line + "\n");
+    refuses("the name \"thermostats\" is there twice", "keys", "new", "--name", "thermostats", "--file", file.toString());
+    assertThat(nibble("keys", "list", "--file", file.toString()))
+        .isEqualTo(new Outcome(0, "thermostats  generate\nprometheus  generate,metrics  until 2027-01-31\n", ""));
+    assertThat(Files.readString(file)).doesNotContain("nib_");
+    assertThat(nibble("keys", "revoke", "--file", file.toString(), "--name", "thermostats")).isEqualTo(new Outcome(0, "", ""));
+    refuses("has no key named \"thermostats\"", "keys", "revoke", "--file", file.toString(), "--name", "thermostats");
+    assertThat(Files.readString(file)).endsWith("# Prometheus\n" + line + "\n");
   }
 
   @Test
   void mistakesGetOneLine() throws Exception {
-    refuses("needs a command: serve, run, inspect, quantize, pack, bench, health, k3s-size");
+    refuses("needs a command: serve, run, inspect, quantize, pack, bench, health, doctor, keys, k3s-size");
+    refuses("needs a command: new, list, revoke; see nibble keys --help", "keys");
+    refuses("the name is \"a b\"; allowed: 1 to 64 letters, digits, dots, dashes and underscores", "keys", "new", "--name", "a b");
+    refuses("the scope is \"all\"; allowed: generate, offload, metrics", "keys", "new", "--name", "a", "--scopes", "all");
+    refuses("the date is \"soon\"; allowed: a day such as 2027-01-31", "keys", "new", "--name", "a", "--expires", "soon");
+    refuses("nowhere: no such file", "keys", "list", "--file", "nowhere");
+    refuses("nibble.auth.keys-file: nowhere: no such file", "serve", "--keys-file", "nowhere");
     refuses("no-such-command", "no-such-command");
     refuses("--no-such-option", "run", "--no-such-option");
     refuses("a prompt is needed", "run");

@@ -25,11 +25,13 @@ import io.fabric8.kubernetes.api.model.PodSpec;
 import io.fabric8.kubernetes.api.model.Probe;
 import io.fabric8.kubernetes.api.model.Quantity;
 import io.fabric8.kubernetes.api.model.ResourceRequirements;
+import io.fabric8.kubernetes.api.model.Secret;
 import io.fabric8.kubernetes.api.model.SecurityContext;
 import io.fabric8.kubernetes.api.model.Service;
 import io.fabric8.kubernetes.api.model.ServiceAccount;
 import io.fabric8.kubernetes.api.model.ServicePort;
 import io.fabric8.kubernetes.api.model.Volume;
+import io.fabric8.kubernetes.api.model.VolumeMount;
 import io.fabric8.kubernetes.api.model.apps.Deployment;
 import io.fabric8.kubernetes.api.model.networking.v1.NetworkPolicy;
 import io.fabric8.kubernetes.api.model.policy.v1.PodDisruptionBudget;
@@ -46,6 +48,7 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.time.Duration;
 import java.util.ArrayList;
+import java.util.Base64;
 import java.util.HashMap;
 import java.util.List;
 import java.util.Locale;
@@ -79,7 +82,7 @@ final class K3sManifestsTest {
       Map.entry("v1/PersistentVolumeClaim", PersistentVolumeClaim.class), Map.entry("v1/Service", Service.class), Map.entry("v1/Pod", Pod.class),
       Map.entry("apps/v1/Deployment", Deployment.class), Map.entry("policy/v1/PodDisruptionBudget", PodDisruptionBudget.class),
       Map.entry("networking.k8s.io/v1/NetworkPolicy", NetworkPolicy.class), Map.entry("monitoring.coreos.com/v1/ServiceMonitor", ServiceMonitor.class),
-      Map.entry("monitoring.coreos.com/v1/PrometheusRule", PrometheusRule.class));
+      Map.entry("v1/Secret", Secret.class), Map.entry("monitoring.coreos.com/v1/PrometheusRule", PrometheusRule.class));
   private static final String SCALED_OBJECT = "keda.sh/v1alpha1/ScaledObject";
 
   private static final ObjectMapper YAML = new ObjectMapper(YAMLFactory.builder().build()).configure(JsonParser.Feature.STRICT_DUPLICATE_DETECTION, true);
@@ -219,7 +222,10 @@ final class K3sManifestsTest {
     assertThat(pod.getSecurityContext().getSeccompProfile().getType()).isEqualTo("RuntimeDefault");
     assertThat(Stream.of(pod.getHostNetwork(), pod.getHostPID(), pod.getHostIPC())).containsOnlyNulls();
     for (Volume volume : pod.getVolumes()) {
-      assertThat(volume.getEmptyDir() != null || volume.getPersistentVolumeClaim() != null).as("volume " + volume.getName()).isTrue();
+      assertThat(volume.getEmptyDir() != null || volume.getPersistentVolumeClaim() != null || volume.getSecret() != null).as("volume " + volume.getName()).isTrue();
+      if (volume.getSecret() != null) {
+        assertThat(volume.getSecret().getOptional()).as("pods start without it").isTrue();
+      }
       if (volume.getPersistentVolumeClaim() != null) {
         assertThat(manifests.objects()).containsKey("PersistentVolumeClaim/" + volume.getPersistentVolumeClaim().getClaimName());
       }
@@ -333,6 +339,57 @@ final class K3sManifestsTest {
       }
     }
     return names;
+  }
+
+  /** The Secret that docs/operations.md tells to make is the one that pods mount, and its file the one that the setting names. */
+  @Test
+  void keysAreWhereTheSettingSays(@TempDir Path folder) throws Exception {
+    Path keys = folder.resolve("keys");
+    Files.copy(ROOT.resolve("keys/kustomization.yaml"), folder.resolve("kustomization.yaml"));
+    printed("keys", "new", "--name", "thermostats", "--file", keys.toString());
+    Manifests made = parse(kustomize(folder));
+    Manifests base = parse(kustomize(BASE));
+    Secret secret = made.only(Secret.class);
+    assertThat(secret.getMetadata().getNamespace()).isEqualTo(base.only(Namespace.class).getMetadata().getName());
+    assertThat(secret.getData()).containsOnlyKeys("keys");
+    assertThat(Base64.getMimeDecoder().decode(secret.getData().get("keys"))).isEqualTo(Files.readAllBytes(keys));
+    List<Volume> volumes = base.deployment().getSpec().getTemplate().getSpec().getVolumes().stream().filter(volume -> volume.getSecret() != null).toList();
+    assertThat(volumes).hasSize(1);
+    assertThat(volumes.getFirst().getSecret().getSecretName()).isEqualTo(secret.getMetadata().getName());
+    List<VolumeMount> mounts = base.container().getVolumeMounts().stream().filter(mount -> mount.getName().equals(volumes.getFirst().getName())).toList();
+    assertThat(mounts).hasSize(1).allSatisfy(mount -> {
+      assertThat(mount.getReadOnly()).isTrue();
+      assertThat(mount.getSubPath()).as("such mounts are never renewed").isNull();
+    });
+    String setting = "NIBBLE_AUTH_KEYS_FILE=" + mounts.getFirst().getMountPath() + "/keys";
+    assertThat(Files.readString(Path.of("docs/operations.md"))).contains(setting);
+    assertThat(settings("NIBBLE_", ServeConfig.class)).contains("NIBBLE_AUTH_KEYS_FILE");
+    assertThat(base.environment()).as("keys are off unless somebody makes some").doesNotContainKey("NIBBLE_AUTH_KEYS_FILE");
+    assertThat(Files.readString(Path.of(".gitignore")).lines()).contains("/k3s/keys/keys");
+  }
+
+  /** With keys Prometheus needs one: the documentation's patch of the ServiceMonitor. */
+  @Test
+  void prometheusBringsAKey() throws Exception {
+    String patch = Files.readString(Path.of("docs/operations.md")).split("cat >site/monitoring/key.yaml <<'END'\n", 2)[1].split("\n *END\n", 2)[0].stripIndent();
+    ServiceMonitor monitor = (ServiceMonitor) strict(YAML.readTree(patch));
+    ServiceMonitor ours = parse(kustomize(MONITORING)).only(ServiceMonitor.class);
+    assertThat(monitor.getMetadata().getName()).isEqualTo(ours.getMetadata().getName());
+    // A list without merge keys is replaced whole: what the original says must be said again.
+    assertThat(monitor.getSpec().getEndpoints()).hasSize(1).allSatisfy(endpoint -> {
+      assertThat(endpoint.getPort()).isEqualTo(ours.getSpec().getEndpoints().getFirst().getPort());
+      assertThat(endpoint.getPath()).isEqualTo(ours.getSpec().getEndpoints().getFirst().getPath());
+      assertThat(endpoint.getInterval()).isEqualTo(ours.getSpec().getEndpoints().getFirst().getInterval());
+      assertThat(endpoint.getAuthorization().getType()).isEqualTo("Bearer");
+      assertThat(endpoint.getAuthorization().getCredentials().getName()).isEqualTo("nibble-prometheus");
+      assertThat(endpoint.getAuthorization().getCredentials().getKey()).isEqualTo("key");
+    });
+  }
+
+  @Test
+  void onlyAPodWithoutOthersStaysReadyWhenItsLineIsFull() throws Exception {
+    assertThat(parse(kustomize(ROOT.resolve("overlays/single-node"))).environment()).containsEntry("NIBBLE_READY_QUEUE_LIMIT", "0");
+    assertThat(parse(kustomize(ROOT.resolve("overlays/cluster"))).environment()).doesNotContainKey("NIBBLE_READY_QUEUE_LIMIT");
   }
 
   @ParameterizedTest
@@ -458,11 +515,16 @@ final class K3sManifestsTest {
   }
 
   private static String size(String... options) {
+    return printed(Stream.concat(Stream.of("k3s-size"), Stream.of(options)).toArray(String[]::new));
+  }
+
+  /** What a command prints. */
+  private static String printed(String... command) {
     PrintStream out = System.out;
     ByteArrayOutputStream printed = new ByteArrayOutputStream();
     System.setOut(new PrintStream(printed, true, StandardCharsets.UTF_8));
     try {
-      assertThat(Main.commandLine().execute(Stream.concat(Stream.of("k3s-size"), Stream.of(options)).toArray(String[]::new))).isZero();
+      assertThat(Main.commandLine().execute(command)).isZero();
     } finally {
       System.setOut(out);
     }

@@ -359,6 +359,86 @@ class SequentialEngineTest {
     assertThat(refusal(engine, withDeadline(System.nanoTime() - 1), new RecordingListener()).error()).isEqualTo(EngineError.DEADLINE_EXCEEDED);
   }
 
+  // ---- the service's own requests
+
+  @Test
+  void aProbeIsNobodysRequest() throws Exception {
+    List<String> heard = Collections.synchronizedList(new ArrayList<>());
+    Engine engine = pacedEngine(1, 256, new EngineObserver() {
+      @Override
+      public void queued() {
+        heard.add("queued");
+      }
+
+      @Override
+      public void started(double queueSeconds) {
+        heard.add("started");
+      }
+
+      @Override
+      public void finished(Outcome outcome, GenerationResult result) {
+        heard.add("finished");
+      }
+    });
+    assertThat(engine.nanosSinceStep()).isZero();
+    RecordingListener listener = new RecordingListener();
+    assertThat(engine.probe(request("Once", 4), listener)).isPresent();
+    listener.started.get(20, TimeUnit.SECONDS);
+    assertThat(engine.running()).isZero();
+    assertThat(engine.queueDepth()).isZero();
+    assertThat(engine.probe(request("Once", 4), new RecordingListener())).as("one at a time").isEmpty();
+    paced.permits.release(100);
+    listener.result();
+    assertThat(listener.ids()).containsExactly(greedy(ids("Once"), 4));
+    assertThat(engine.forwardPasses()).isZero();
+    assertThat(heard).isEmpty();
+  }
+
+  @Test
+  void aProbeGivesWay() throws Exception {
+    Engine engine = pacedEngine(1, 256, EngineObserver.NONE);
+    RecordingListener probe = new RecordingListener();
+    engine.probe(request("Once", 4), probe);
+    probe.started.get(20, TimeUnit.SECONDS);
+    RecordingListener first = submit(engine, "Lily", 3, SamplingParameters.GREEDY);
+    RecordingListener second = submit(engine, "Lily", 3, SamplingParameters.GREEDY);
+    assertThat(refusal(engine, request("Lily", 3), new RecordingListener()).error()).as("one runs next, one waits").isEqualTo(EngineError.QUEUE_FULL);
+    paced.permits.release(1);
+    assertThat(probe.error().error()).isEqualTo(EngineError.CANCELLED);
+    assertThat(probe.tokens).isEmpty();
+    assertThat(engine.probe(request("Once", 4), new RecordingListener())).as("busy").isEmpty();
+    paced.permits.release(100);
+    assertThat(first.result().completionTokens()).isEqualTo(3);
+    assertThat(second.result().completionTokens()).isEqualTo(3);
+    assertThat(engine.forwardPasses()).isEqualTo(6);
+  }
+
+  @Test
+  void aProbeEndsWithTheEngine() throws Exception {
+    Engine engine = pacedEngine(1, 256, EngineObserver.NONE);
+    RecordingListener probe = new RecordingListener();
+    engine.probe(request("Once", 4), probe);
+    probe.started.get(20, TimeUnit.SECONDS);
+    assertThat(engine.drain(Duration.ofMillis(1))).isFalse();
+    paced.permits.release(100);
+    assertThat(probe.error().error()).isEqualTo(EngineError.CANCELLED);
+    assertThatThrownBy(() -> engine.probe(request("Once", 4), new RecordingListener()))
+        .isInstanceOfSatisfying(EngineException.class, refusal -> assertThat(refusal.error()).isEqualTo(EngineError.SHUTTING_DOWN));
+  }
+
+  @Test
+  void tellsHowLongTheLastStepIsAgo() throws Exception {
+    Engine engine = pacedEngine(4, 256, EngineObserver.NONE);
+    RecordingListener listener = submit(engine, "Once", 3, SamplingParameters.GREEDY);
+    waitFor(() -> engine.nanosSinceStep() > 30_000_000L);
+    paced.permits.release(1);
+    waitFor(() -> engine.forwardPasses() == 2 && engine.nanosSinceStep() < 30_000_000L);
+    waitFor(() -> engine.nanosSinceStep() > 30_000_000L);
+    paced.permits.release(100);
+    listener.result();
+    waitFor(() -> engine.nanosSinceStep() == 0);
+  }
+
   // ---- what is refused
 
   @Test

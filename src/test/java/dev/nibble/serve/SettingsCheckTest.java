@@ -3,10 +3,14 @@ package dev.nibble.serve;
 import static org.assertj.core.api.Assertions.assertThatCode;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
+import dev.nibble.serve.auth.KeyFile;
 import io.smallrye.config.PropertiesConfigSource;
 import io.smallrye.config.SmallRyeConfigBuilder;
+import java.nio.file.Files;
+import java.nio.file.Path;
 import java.util.Map;
 import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
 
@@ -26,6 +30,13 @@ final class SettingsCheckTest {
       "nibble.default-max-tokens | -1 | an integer, 1 or more",
       "nibble.grace-period | soon | a time such as 20s or 2m",
       "nibble.grace-period | -PT1S | a time such as 20s or 2m",
+      "nibble.ready.queue-limit | -1 | an integer, 1 or more, or 0 for none",
+      "nibble.ready.queue-limit | all | an integer, 1 or more, or 0 for none",
+      "nibble.ready.canary-interval | often | a time such as 30s or 5m, or 0 for never",
+      "nibble.ready.canary-timeout | 0 | a time such as 60s or 2m, above 0",
+      "nibble.offload.key-file | /nowhere/key | a file that can be read, of one key",
+      "nibble.live.stall | -PT1S | a time such as 120s or 5m, or 0 for any",
+      "nibble.auth.reload-interval | 0s | a time such as 5s or 1m, above 0",
       "nibble.rest.max-body-size | many | a size such as 500K or 4M, from 1 byte",
       "nibble.rest.max-body-size | 0 | a size such as 500K or 4M, from 1 byte",
       "nibble.kv.keys | 3 | 8, 4, 2, f16, f32",
@@ -42,7 +53,21 @@ final class SettingsCheckTest {
   }
 
   @Test
+  void aKeyFileMustBeThereAndRight(@TempDir Path folder) throws Exception {
+    Path file = folder.resolve("keys");
+    assertThatThrownBy(() -> check(Map.of("nibble.auth.keys-file", file.toString()))).isInstanceOf(IllegalArgumentException.class)
+        .hasMessage("nibble.auth.keys-file: " + file + ": no such file");
+    Files.writeString(file, "# nobody yet\n\nthermostats everything sha256:12\n");
+    assertThatThrownBy(() -> check(Map.of("nibble.auth.keys-file", file.toString()))).isInstanceOf(IllegalArgumentException.class)
+        .hasMessage("nibble.auth.keys-file: " + file + " line 3: the scope is \"everything\"; allowed: generate, offload, metrics, with commas between");
+    KeyFile.remove(Files.writeString(file, "thermostats generate sha256:" + "0".repeat(64)), "thermostats");
+    assertThatCode(() -> check(Map.of("nibble.auth.keys-file", file.toString()))).doesNotThrowAnyException();
+  }
+
+  @Test
   void takesWhatCanBeUsed() {
+    assertThatCode(() -> check(Map.of("nibble.ready.queue-limit", "0", "nibble.ready.canary-interval", "0", "nibble.ready.canary-timeout", "2m",
+        "nibble.live.stall", "0", "nibble.auth.reload-interval", "PT0.1S"))).doesNotThrowAnyException();
     assertThatCode(() -> check(Map.of())).doesNotThrowAnyException();
     assertThatCode(() -> check(Map.of("nibble.threads", "4", "nibble.queue-capacity", "1", "nibble.grace-period", "90s", "nibble.kv.keys", "f16",
         "nibble.kv.values", "2", "nibble.kv.residual", "0", "nibble.kv.rotate", "true", "nibble.kv.memory", "2g"))).doesNotThrowAnyException();

@@ -9,6 +9,7 @@ import com.google.rpc.RetryInfo;
 import dev.nibble.engine.EngineError;
 import dev.nibble.engine.EngineException;
 import dev.nibble.serve.ErrorTable;
+import dev.nibble.serve.auth.AccessException;
 import io.grpc.Status;
 import io.grpc.StatusRuntimeException;
 import io.grpc.protobuf.StatusProto;
@@ -60,6 +61,13 @@ final class GrpcErrors {
       case MODEL_NOT_FOUND, CONTEXT_LENGTH_EXCEEDED, KV_MEMORY_EXCEEDED, DEADLINE_EXCEEDED, CANCELLED, INTERNAL -> {}
     }
     return StatusProto.toStatusRuntimeException(status.build());
+  }
+
+  /** A call that is not let in; metadata {@code scope} says what a key must be good for. */
+  static StatusRuntimeException of(AccessException refusal) {
+    ErrorTable.Entry entry = ErrorTable.of(refusal.error());
+    Map<String, String> metadata = refusal.needed().map(scope -> Map.of("scope", scope.word())).orElse(Map.of());
+    return of(Status.fromCode(entry.grpcCode()).withDescription(refusal.getMessage()), entry.reason(), metadata);
   }
 
   /** A defect of ours; what it was is for the log alone, where the call's id finds it. */

@@ -1,7 +1,8 @@
 package dev.nibble.serve.grpc;
 
 import dev.nibble.offload.v1.AcceleratorServiceGrpc;
-import dev.nibble.serve.ServingState;
+import dev.nibble.serve.health.ReadinessJudge;
+import dev.nibble.serve.health.ReadinessVerdict;
 import dev.nibble.v1.GenerationServiceGrpc;
 import dev.nibble.v1.ModelServiceGrpc;
 import dev.nibble.v1.TokenizerServiceGrpc;
@@ -14,6 +15,7 @@ import io.grpc.stub.ServerCallStreamObserver;
 import io.grpc.stub.StreamObserver;
 import io.quarkus.grpc.GrpcService;
 import jakarta.enterprise.event.Observes;
+import jakarta.inject.Inject;
 import java.util.HashMap;
 import java.util.HashSet;
 import java.util.Map;
@@ -30,18 +32,22 @@ final class HealthApi extends HealthGrpc.HealthImplBase {
   /** The protocol's SERVICE_UNKNOWN, which the framework's copy of it leaves out. */
   private static final int SERVICE_UNKNOWN = 3;
 
+  private final ReadinessJudge judge;
+
   // Guarded by this object's monitor, so that each watcher hears of changes once and in order.
   private final Map<String, ServingStatus> statuses = new HashMap<>();
   private final Map<String, Set<StreamObserver<HealthCheckResponse>>> watchers = new HashMap<>();
 
-  HealthApi() {
+  @Inject
+  HealthApi(ReadinessJudge judge) {
+    this.judge = judge;
     SERVICES.forEach(service -> statuses.put(service, ServingStatus.NOT_SERVING));
   }
 
-  synchronized void changed(@Observes ServingState state) {
-    ServingStatus status = state.ready() ? ServingStatus.SERVING : ServingStatus.NOT_SERVING;
+  synchronized void changed(@Observes ReadinessVerdict verdict) {
+    ServingStatus status = verdict.ready() ? ServingStatus.SERVING : ServingStatus.NOT_SERVING;
     Set<String> names = new HashSet<>(SERVICES);
-    names.addAll(state.models());
+    names.addAll(verdict.models());
     for (String name : names) {
       if (statuses.put(name, status) != status) {
         watchers.getOrDefault(name, Set.of()).forEach(watcher -> watcher.onNext(response(status)));
@@ -51,6 +57,7 @@ final class HealthApi extends HealthGrpc.HealthImplBase {
 
   @Override
   public void check(HealthCheckRequest request, StreamObserver<HealthCheckResponse> observer) {
+    judge.judge(); // tells of what is new, outside this object's monitor
     ServingStatus status;
     synchronized (this) {
       status = statuses.get(request.getService());

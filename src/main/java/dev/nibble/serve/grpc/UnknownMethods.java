@@ -12,26 +12,43 @@ import io.quarkus.arc.Unremovable;
 import io.quarkus.grpc.api.ServerBuilderCustomizer;
 import io.quarkus.grpc.runtime.config.GrpcServerConfiguration;
 import io.vertx.grpc.VertxServerBuilder;
+import jakarta.inject.Inject;
 import jakarta.inject.Singleton;
 import java.io.InputStream;
 import java.util.Map;
 
-/** Refuses methods that do not exist, with details: grpc-java's own refusal has none. */
+/**
+ * Refuses methods that do not exist, with details: grpc-java's own refusal has none. Interceptors are not asked about them, so this asks for the
+ * key itself: strangers do not hear what there is.
+ */
 @Singleton
 @Unremovable
 final class UnknownMethods implements ServerBuilderCustomizer<VertxServerBuilder> {
+  private final KeyInterceptor keys;
+
+  @Inject
+  UnknownMethods(KeyInterceptor keys) {
+    this.keys = keys;
+  }
+
   @Override
   public void customize(GrpcServerConfiguration config, VertxServerBuilder builder) {
-    builder.fallbackHandlerRegistry(new Refusals());
+    builder.fallbackHandlerRegistry(new Refusals(keys));
   }
 
   /** Asked for methods that no service has. */
   private static final class Refusals extends HandlerRegistry {
+    private final KeyInterceptor keys;
+
+    Refusals(KeyInterceptor keys) {
+      this.keys = keys;
+    }
+
     @Override
     public ServerMethodDefinition<?, ?> lookupMethod(String method, String authority) {
       MethodDescriptor<InputStream, InputStream> any = MethodDescriptor.newBuilder(new Bytes(), new Bytes())
           .setType(MethodType.UNKNOWN).setFullMethodName(method).build();
-      return ServerMethodDefinition.create(any, Refusals::refuse);
+      return ServerMethodDefinition.create(any, (call, headers) -> keys.interceptCall(call, headers, Refusals::refuse));
     }
 
     private static ServerCall.Listener<InputStream> refuse(ServerCall<InputStream, InputStream> call, Metadata headers) {

@@ -2,6 +2,7 @@ package dev.nibble.serve.health;
 
 import dev.nibble.engine.Engine;
 import dev.nibble.serve.ServedModels;
+import dev.nibble.serve.auth.Access;
 import jakarta.inject.Inject;
 import jakarta.inject.Singleton;
 import org.eclipse.microprofile.health.HealthCheck;
@@ -9,23 +10,27 @@ import org.eclipse.microprofile.health.HealthCheckResponse;
 import org.eclipse.microprofile.health.HealthCheckResponseBuilder;
 import org.eclipse.microprofile.health.Readiness;
 
-/** Up while requests are answered here: the model is loaded, and the service is not stopping. A full queue is not a reason to leave. */
+/** Up while requests should be sent here, as {@link ReadinessJudge} says; tells also how keys stand, which is no reason to leave. */
 @Readiness
 @Singleton
 public final class ReadinessCheck implements HealthCheck {
   private final ServedModels models;
+  private final ReadinessJudge judge;
+  private final Access access;
 
   @Inject
-  ReadinessCheck(ServedModels models) {
+  ReadinessCheck(ServedModels models, ReadinessJudge judge, Access access) {
     this.models = models;
+    this.judge = judge;
+    this.access = access;
   }
 
   @Override
   public HealthCheckResponse call() {
-    boolean ready = models.ready();
-    HealthCheckResponseBuilder response = HealthCheckResponse.named("model").status(ready);
-    if (!ready) {
-      response.withData("reason", models.stopping() ? "stopping" : "loading");
+    ReadinessVerdict verdict = judge.judge();
+    HealthCheckResponseBuilder response = HealthCheckResponse.named("model").status(verdict.ready()).withData("keys", access.summary());
+    if (!verdict.ready()) {
+      response.withData("reason", verdict.reason());
     }
     for (Engine engine : models.all()) {
       response.withData("model", engine.model().name()).withData("queue_depth", engine.queueDepth()).withData("running", engine.running());

@@ -5,6 +5,7 @@ import com.fasterxml.jackson.databind.node.ObjectNode;
 import dev.nibble.engine.EngineError;
 import dev.nibble.engine.EngineException;
 import dev.nibble.serve.ErrorTable;
+import dev.nibble.serve.auth.AccessException;
 import java.util.Map;
 import java.util.Optional;
 
@@ -48,6 +49,18 @@ record ApiError(
           case INVALID_REQUEST, MODEL_NOT_FOUND, CONTEXT_LENGTH_EXCEEDED, KV_MEMORY_EXCEEDED, DEADLINE_EXCEEDED, CANCELLED, INTERNAL -> Map.of();
         };
     return new ApiError(entry.httpStatus(), entry.openAiType(), failure.getMessage(), parameter, entry.openAiCode(), headers);
+  }
+
+  /** A call that is not let in; {@code WWW-Authenticate} says what is missing, as RFC 6750 has it. */
+  static ApiError of(AccessException refusal) {
+    ErrorTable.Entry entry = ErrorTable.of(refusal.error());
+    String scope = refusal.needed().map(needed -> ", scope=\"" + needed.word() + "\"").orElse("");
+    String challenge = "Bearer realm=\"nibble\"" + switch (refusal.error()) {
+      case API_KEY_MISSING -> scope;
+      case API_KEY_INVALID, API_KEY_EXPIRED -> ", error=\"invalid_token\"";
+      case API_KEY_SCOPE -> ", error=\"insufficient_scope\"" + scope;
+    };
+    return new ApiError(entry.httpStatus(), entry.openAiType(), refusal.getMessage(), Optional.empty(), entry.openAiCode(), Map.of("WWW-Authenticate", challenge));
   }
 
   /** A defect of ours; what it was is for the log alone, where the request's id finds it. */

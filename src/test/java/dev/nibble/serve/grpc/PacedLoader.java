@@ -38,13 +38,15 @@ class PacedLoader implements EngineLoader {
 
     @Override
     public Map<String, String> getConfigOverrides() {
-      return Map.of("nibble.queue-capacity", "1");
+      // The service's own requests would wait for permits as well.
+      return Map.of("nibble.queue-capacity", "1", "nibble.ready.canary-interval", "0");
     }
   }
 
   final CountDownLatch mayLoad = new CountDownLatch(1);
   final Semaphore permits = new Semaphore(0);
   volatile RuntimeException passFailure; // null: none
+  volatile boolean damaged; // other logits than the model's
   volatile RuntimeException submitFailure; // null: none
   volatile GenerationRequest submitted;
   volatile boolean submittedOnVirtualThread;
@@ -99,6 +101,11 @@ class PacedLoader implements EngineLoader {
             throw passFailure;
           }
           sequence.append(ids, from, count, logits);
+          if (damaged && logits != null) {
+            for (int i = 0; i < logits.length; i++) {
+              logits[i] = -logits[i];
+            }
+          }
         }
 
         @Override
@@ -134,6 +141,16 @@ class PacedLoader implements EngineLoader {
         throw submitFailure;
       }
       return engine.submit(request, listener);
+    }
+
+    @Override
+    public Optional<Generation> probe(GenerationRequest request, GenerationListener listener) {
+      return engine.probe(request, listener);
+    }
+
+    @Override
+    public long nanosSinceStep() {
+      return engine.nanosSinceStep();
     }
 
     @Override

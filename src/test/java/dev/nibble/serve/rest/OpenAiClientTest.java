@@ -25,7 +25,7 @@ class OpenAiClientTest {
   private static final Path SOURCE = Path.of("src/test/openai-client");
   private static final Path FOLDER = Path.of("target/openai-client");
 
-  private record Run(int exitCode, String output) {}
+  record Run(int exitCode, String output) {}
 
   @TestHTTPResource("/")
   URI base;
@@ -42,9 +42,9 @@ class OpenAiClientTest {
   }
 
   /** Installs the client once; skips the test where that can't be done. */
-  private static void install() throws IOException, InterruptedException {
+  static void install() throws IOException, InterruptedException {
     Files.createDirectories(FOLDER);
-    for (String file : List.of("package.json", "package-lock.json", "drive.mjs")) {
+    for (String file : List.of("package.json", "package-lock.json", "drive.mjs", "keys.mjs")) {
       Files.copy(SOURCE.resolve(file), FOLDER.resolve(file), StandardCopyOption.REPLACE_EXISTING);
     }
     Run installed;
@@ -57,7 +57,7 @@ class OpenAiClientTest {
     Assumptions.assumeTrue(installed.exitCode() == 0, () -> "skipped: npm can't install the package openai here: " + reason);
   }
 
-  private static Run run(String... command) throws IOException, InterruptedException {
+  static Run run(String... command) throws IOException, InterruptedException {
     Process process = new ProcessBuilder(command).directory(FOLDER.toFile()).redirectErrorStream(true).start();
     process.getOutputStream().close();
     // Ends a process that hangs; reading its output would wait for it.

@@ -1,0 +1,120 @@
+package dev.nibble.serve.auth;
+
+import java.io.IOException;
+import java.io.InputStream;
+import java.nio.ByteBuffer;
+import java.nio.charset.CharacterCodingException;
+import java.nio.charset.StandardCharsets;
+import java.nio.file.AccessDeniedException;
+import java.nio.file.Files;
+import java.nio.file.NoSuchFileException;
+import java.nio.file.Path;
+import java.nio.file.StandardCopyOption;
+import java.nio.file.attribute.PosixFileAttributeView;
+import java.util.ArrayList;
+import java.util.HashSet;
+import java.util.List;
+import java.util.Set;
+import java.util.function.UnaryOperator;
+
+/**
+ * The keys that are let in: one {@link ApiKey} a line; empty lines and those that begin with # are for people. Names are there once. The file holds
+ * hashes and no keys, so reading it lets nobody in; writing it does.
+ *
+ * @param text the file's text
+ * @param keys its keys, in its order; with none, nobody is let in
+ */
+public record KeyFile(String text, List<ApiKey> keys) {
+  private static final int MOST_BYTES = 1 << 20; // some ten thousand keys; each call is compared with all of them
+
+  public KeyFile {
+    keys = List.copyOf(keys);
+  }
+
+  /** Reads a file. @throws InvalidKeyFileException if it can't be read or used */
+  public static KeyFile read(Path file) throws InvalidKeyFileException {
+    return parse(file, text(file));
+  }
+
+  /** Reads a file's text. @throws InvalidKeyFileException if it can't be read */
+  static String text(Path file) throws InvalidKeyFileException {
+    byte[] bytes;
+    try (InputStream in = Files.newInputStream(file)) {
+      bytes = in.readNBytes(MOST_BYTES + 1);
+    } catch (NoSuchFileException missing) {
+      throw new InvalidKeyFileException(file + ": no such file");
+    } catch (AccessDeniedException closed) {
+      throw new InvalidKeyFileException(file + ": permission denied");
+    } catch (IOException failure) {
+      throw new InvalidKeyFileException(file + " can't be read: " + failure.getMessage());
+    }
+    if (bytes.length > MOST_BYTES) {
+      throw new InvalidKeyFileException(file + " is larger than " + MOST_BYTES + " bytes, too large for a key file");
+    }
+    try {
+      return StandardCharsets.UTF_8.newDecoder().decode(ByteBuffer.wrap(bytes)).toString();
+    } catch (CharacterCodingException binary) {
+      throw new InvalidKeyFileException(file + " is not UTF-8 text");
+    }
+  }
+
+  /** Parses a file's text. @throws InvalidKeyFileException naming file and line */
+  static KeyFile parse(Path file, String text) throws InvalidKeyFileException {
+    List<ApiKey> keys = new ArrayList<>();
+    Set<String> names = new HashSet<>();
+    int number = 0;
+    for (String line : text.lines().toList()) {
+      number++;
+      if (!holdsKey(line)) {
+        continue;
+      }
+      try {
+        ApiKey key = ApiKey.parse(line);
+        if (!names.add(key.name())) {
+          throw new IllegalArgumentException("the name \"" + key.name() + "\" is there twice");
+        }
+        keys.add(key);
+      } catch (IllegalArgumentException refusal) {
+        throw new InvalidKeyFileException(file + " line " + number + ": " + refusal.getMessage());
+      }
+    }
+    return new KeyFile(text, keys);
+  }
+
+  private static boolean holdsKey(String line) {
+    return !line.isBlank() && !line.strip().startsWith("#");
+  }
+
+  /** Adds a key to a file, which is made if there is none. @throws IOException if it can't be, or has the name already */
+  public static void add(Path file, ApiKey key) throws IOException {
+    String before = Files.exists(file) ? text(file) : "# API keys of Nibble: name scopes sha256:… [expires:…]\n";
+    replace(file, before, text -> (text.isEmpty() || text.endsWith("\n") ? text : text + "\n") + key.line() + "\n");
+  }
+
+  /** Takes a key out of a file, whose other lines stay as they are. @throws IOException if it can't be, or there is no key of that name */
+  public static void remove(Path file, String name) throws IOException {
+    KeyFile read = read(file);
+    if (read.keys().stream().noneMatch(key -> key.name().equals(name))) {
+      throw new InvalidKeyFileException(file + " has no key named \"" + name + "\"");
+    }
+    replace(file, read.text(), text -> {
+      StringBuilder rest = new StringBuilder();
+      text.lines().filter(line -> !holdsKey(line) || !ApiKey.parse(line).name().equals(name)).forEach(line -> rest.append(line).append('\n'));
+      return rest.toString();
+    });
+  }
+
+  /** Replaces a file whole, so that a service never reads half of it. */
+  private static void replace(Path file, String before, UnaryOperator<String> change) throws IOException {
+    parse(file, before);
+    String after = change.apply(before);
+    parse(file, after);
+    Path target = Files.exists(file) ? file.toRealPath() : file.toAbsolutePath();
+    Path part = target.resolveSibling(target.getFileName() + ".part");
+    Files.writeString(part, after);
+    if (Files.exists(target) && Files.getFileAttributeView(target, PosixFileAttributeView.class) != null) {
+      Files.setPosixFilePermissions(part, Files.getPosixFilePermissions(target)); // whoever could read it still can
+    }
+    Files.move(part, target, StandardCopyOption.ATOMIC_MOVE, StandardCopyOption.REPLACE_EXISTING);
+  }
+}

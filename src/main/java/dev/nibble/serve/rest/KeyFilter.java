@@ -1,0 +1,54 @@
+package dev.nibble.serve.rest;
+
+import dev.nibble.serve.auth.Access;
+import dev.nibble.serve.auth.AccessException;
+import dev.nibble.serve.auth.Scope;
+import io.quarkus.vertx.http.runtime.filters.Filters;
+import io.vertx.ext.web.RoutingContext;
+import jakarta.enterprise.event.Observes;
+import jakarta.inject.Inject;
+import jakarta.inject.Singleton;
+import java.util.Optional;
+import java.util.UUID;
+
+/** Asks for a key (header {@code Authorization: Bearer KEY}) before a request reaches its route. {@code docs/security.md} has the table. */
+@Singleton
+final class KeyFilter {
+  /** Ahead of every route of ours and Quarkus', and after its CORS filter (300): a browser's first question brings no key. */
+  private static final int PRIORITY = 200;
+  private static final String HEALTH = "/q/health";
+
+  private final Access access;
+
+  @Inject
+  KeyFilter(Access access) {
+    this.access = access;
+  }
+
+  void register(@Observes Filters filters) {
+    filters.register(this::filter, PRIORITY);
+  }
+
+  private void filter(RoutingContext routing) {
+    String path = routing.normalizedPath();
+    if (!open(path)) {
+      try {
+        access.require(Access.Wire.REST, routing.request().getHeader("Authorization"), Optional.of(scope(path)));
+      } catch (AccessException refusal) {
+        new Exchange(routing, "req_" + UUID.randomUUID().toString().replace("-", "")).sendNow(ApiError.of(refusal));
+        return;
+      }
+    }
+    routing.next();
+  }
+
+  /** Probes have no keys. */
+  private static boolean open(String path) {
+    return path.equals(HEALTH) || path.startsWith(HEALTH + "/");
+  }
+
+  /** What nobody thought of needs a key, and is not open. */
+  private static Scope scope(String path) {
+    return path.startsWith("/q/") ? Scope.METRICS : Scope.GENERATE;
+  }
+}
