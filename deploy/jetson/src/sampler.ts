@@ -1,6 +1,6 @@
 import type { Sampling__Output } from './generated/nibble/offload/v1/Sampling.js';
 
-/** Logits of candidates, the largest first. */
+/** Logits of candidates, the largest first, equals in any order. Choosing may reorder it. */
 export interface Ranking {
   readonly ids: number[];
   /** 32-bit floats. */
@@ -100,31 +100,65 @@ export class Sampler {
     }
   }
 
-  // 32-bit arithmetic, as the gateway's.
+  /** Takes out the few candidates that change, and puts them back where they belong. 32-bit arithmetic, as the gateway's. */
   private adjust(ranking: Ranking): Ranking {
-    const adjusted = new Map(ranking.ids.map((id, rank) => [id, ranking.logits[rank]]));
-    const change = (id: number, by: (logit: number) => number): void => {
-      const logit = adjusted.get(id);
-      if (logit !== undefined) {
-        adjusted.set(id, Math.fround(by(logit)));
+    const biases = new Map(this.biases);
+    const { repetitionPenalty, presencePenalty, frequencyPenalty } = this.sampling;
+    const changed: { id: number; logit: number }[] = [];
+    const same: Ranking = { ids: [], logits: [] };
+    ranking.ids.forEach((id, rank) => {
+      let logit = ranking.logits[rank];
+      const bias = biases.get(id);
+      const occurred = this.occurred.has(id);
+      if (bias === undefined && !occurred) {
+        same.ids.push(id);
+        same.logits.push(logit);
+        return;
+      }
+      logit = Math.fround(logit + (bias ?? 0));
+      if (occurred) {
+        logit = Math.fround(logit > 0 ? Math.min(logit / repetitionPenalty, LARGEST_FLOAT) : logit * repetitionPenalty);
+      }
+      const count = this.answerOccurrences.get(id);
+      if (count !== undefined) {
+        logit = Math.fround(logit - Math.fround(presencePenalty + Math.fround(frequencyPenalty * count)));
+      }
+      changed.push({ id, logit });
+    });
+    changed.sort((a, b) => b.logit - a.logit || a.id - b.id);
+    const merged: Ranking = { ids: [], logits: [] };
+    let next = 0;
+    const putChanged = (until: (logit: number) => boolean): void => {
+      for (; next < changed.length && until(changed[next].logit); next++) {
+        merged.ids.push(changed[next].id);
+        merged.logits.push(changed[next].logit);
       }
     };
-    this.biases.forEach(([id, bias]) => change(id, (logit) => logit + bias));
-    const { repetitionPenalty, presencePenalty, frequencyPenalty } = this.sampling;
-    const largest = 3.4028234663852886e38; // of 32-bit floats
-    this.occurred.forEach((id) => change(id, (logit) => (logit > 0 ? Math.min(logit / repetitionPenalty, largest) : logit * repetitionPenalty)));
-    this.answerOccurrences.forEach((count, id) =>
-      change(id, (logit) => logit - Math.fround(presencePenalty + Math.fround(frequencyPenalty * count))),
-    );
-    return ranked({ ids: [...adjusted.keys()], logits: [...adjusted.values()] });
+    same.ids.forEach((id, rank) => {
+      putChanged((logit) => logit >= same.logits[rank]);
+      merged.ids.push(id);
+      merged.logits.push(same.logits[rank]);
+    });
+    putChanged(() => true);
+    return ranked(merged);
   }
 }
 
-/** By logit, equals by id. */
+/** Of 32 bits. */
+const LARGEST_FLOAT = 3.4028234663852886e38;
+
+/** Puts equals, which the device leaves in any order, by id. In place: all is in order but for them. */
 function ranked(ranking: Ranking): Ranking {
-  const order = ranking.ids.map((id, index) => ({ id, logit: ranking.logits[index] }));
-  order.sort((a, b) => b.logit - a.logit || a.id - b.id);
-  return { ids: order.map(({ id }) => id), logits: order.map(({ logit }) => logit) };
+  const { ids, logits } = ranking;
+  for (let rank = 1; rank < ids.length; rank++) {
+    const id = ids[rank];
+    let place = rank;
+    for (; place > 0 && logits[place - 1] === logits[rank] && ids[place - 1] > id; place--) {
+      ids[place] = ids[place - 1];
+    }
+    ids[place] = id;
+  }
+  return ranking;
 }
 
 const WORD = 0xffffffffn;

@@ -1,12 +1,12 @@
 /**
  * Compares the sidecar's greedy choices with a gateway's, for the same model: at every place of the gateway's answers, the token that the sidecar
- * chooses after the same tokens, and its log-probability.
+ * chooses after the same tokens, and its log-probability. Then whole answers, greedy and drawn with a seed.
  *
  *   node build/tools/compare.js GATEWAY SIDECAR [TOKENS]      host:port of both gRPC servers; without TLS
  */
 import { credentials, loadPackageDefinition, type ServiceError } from '@grpc/grpc-js';
 import { loadSync } from '@grpc/proto-loader';
-import { describe, Generation, protocol, PROTOS, startFor } from '../test/support.js';
+import { describe, Generation, GREEDY, protocol, PROTOS, startFor } from '../test/support.js';
 
 const PROMPTS = [
   'Once upon a time', 'The little dog', 'One day, a girl named Lily', 'Tom had a red ball.', 'The sun was', 'There was a big tree in the', 'Mom said', 'A bird',
@@ -15,6 +15,9 @@ const COMMANDS = [
   'dim the kitchen light to 30 percent', 'turn on the fan in the bedroom', 'set the heating in the living room to 21 degrees', 'close the blinds in the office',
   'is the garage door open?', 'switch off all lights', 'make it warmer in the bathroom', 'play music in the kitchen',
 ];
+
+// Long enough to draw often, short enough that rounding seldom shows.
+const SAMPLED_LENGTH = 32;
 
 interface GatewayToken {
   id: number;
@@ -43,13 +46,25 @@ let places = 0;
 let wholeAnswers = 0;
 const differences: { margin: number; text: string }[] = [];
 const gaps: number[] = [];
-for (const input of inputs) {
-  const { ids: promptIds } = await ask<{ ids: number[] }>(tokenizer, 'Tokenize', { ...input, addSpecial: true });
+let sampledAnswers = 0;
+for (const given of inputs) {
+  let input = given;
+  const { ids: promptIds } = await ask<{ ids: number[] }>(tokenizer, 'Tokenize', { ...input, addSpecial: true }).catch(() => {
+    // A model without a chat template.
+    input = { text: (given as any).chat.messages[0].content };
+    return ask<{ ids: number[] }>(tokenizer, 'Tokenize', { ...input, addSpecial: true });
+  });
   const { tokens } = await ask<{ tokens: GatewayToken[] }>(gateway, 'Generate', {
     options: { ...input, ignoreEndOfGeneration: true, maxTokens: Number(length), sampling: { temperature: 0 }, logProbabilities: 2 },
   });
   const whole = await new Generation(sidecar, startFor(served, { promptIds, maxTokens: tokens.length, credit: tokens.length })).whole();
   wholeAnswers += Number(whole.ids.join() === tokens.map(({ id }) => id).join());
+  const sampling = { ...GREEDY, temperature: 0.8, topK: 40, topP: 0.95, repetitionPenalty: 1.1, seed: '42' };
+  const drawn = await ask<{ tokens: GatewayToken[] }>(gateway, 'Generate', {
+    options: { ...input, ignoreEndOfGeneration: true, maxTokens: SAMPLED_LENGTH, sampling, logProbabilities: 0 },
+  });
+  const sampled = await new Generation(sidecar, startFor(served, { promptIds, maxTokens: SAMPLED_LENGTH, sampling })).whole();
+  sampledAnswers += Number(sampled.ids.join() === drawn.tokens.map(({ id }) => id).join());
   for (let place = 0; place < tokens.length; place++) {
     const answerIds = tokens.slice(0, place).map(({ id }) => id);
     const one = await new Generation(sidecar, startFor(served, { promptIds, answerIds, maxTokens: 1, credit: 1, logProbabilities: true })).whole();
@@ -65,6 +80,7 @@ for (const input of inputs) {
 }
 gaps.sort((a, b) => a - b);
 console.log(`${places} places, ${differences.length} chosen otherwise; ${wholeAnswers} of ${inputs.length} whole answers equal`);
+console.log(`${sampledAnswers} of ${inputs.length} answers of ${SAMPLED_LENGTH} tokens drawn with the same seed equal`);
 console.log(`largest top-2 margin of the gateway at one chosen otherwise: ${Math.max(0, ...differences.map(({ margin }) => margin)).toFixed(4)}`);
 console.log(`log-probabilities differ by ${gaps[gaps.length >> 1]?.toExponential(2)} (median), ${gaps[gaps.length - 1]?.toExponential(2)} (most)`);
 differences.forEach(({ text }) => console.log(`  ${text}`));
