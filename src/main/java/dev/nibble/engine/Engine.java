@@ -27,6 +27,11 @@ public interface Engine extends AutoCloseable {
   /** Requests being computed. */
   int running();
 
+  /** Fraction of the memory for keys and values that requests hold now, 0 to 1. */
+  default double cacheUsage() {
+    return 0;
+  }
+
   /** Forward passes since the start: one for a chunk of prompt, one for each further token. */
   long forwardPasses();
 
