@@ -1,6 +1,8 @@
 package dev.nibble.cli;
 
+import com.fasterxml.jackson.databind.JsonDeserializer;
 import com.fasterxml.jackson.databind.JsonNode;
+import com.fasterxml.jackson.databind.annotation.JsonDeserialize;
 import io.fabric8.kubernetes.api.model.Affinity;
 import io.fabric8.kubernetes.api.model.Container;
 import io.fabric8.kubernetes.api.model.HasMetadata;
@@ -21,7 +23,8 @@ import java.util.Map;
 final class K3sSchemas {
   private K3sSchemas() {}
 
-  /** What all objects have. */
+  /** What all objects have. The interface would have a deserialiser find the class, which knows none of these. */
+  @JsonDeserialize(using = JsonDeserializer.None.class)
   abstract static class Named implements HasMetadata {
     private static final long serialVersionUID = 1L;
 
