@@ -27,6 +27,11 @@ final class Exchange {
   private final Function<ApiError, ObjectNode> errorForm;
   private volatile boolean gone;
 
+  /** One that tells errors as OpenAI's API does. To be called on the request's event loop. */
+  Exchange(RoutingContext routing, String requestId) {
+    this(routing, requestId, ApiError::toJson);
+  }
+
   /**
    * To be called on the request's event loop.
    *

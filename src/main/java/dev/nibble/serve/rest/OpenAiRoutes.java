@@ -47,7 +47,7 @@ public final class OpenAiRoutes {
   }
 
   private void handle(RoutingContext routing) {
-    Exchange exchange = new Exchange(routing, "req_" + UUID.randomUUID().toString().replace("-", ""), ApiError::toJson);
+    Exchange exchange = new Exchange(routing, "req_" + UUID.randomUUID().toString().replace("-", ""));
     try {
       dispatch(routing, exchange);
     } catch (EngineException failure) {
