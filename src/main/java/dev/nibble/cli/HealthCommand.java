@@ -1,16 +1,12 @@
 package dev.nibble.cli;
 
+import dev.nibble.offload.GrpcChannels;
 import grpc.health.v1.HealthGrpc;
 import grpc.health.v1.HealthOuterClass.HealthCheckRequest;
 import grpc.health.v1.HealthOuterClass.HealthCheckResponse.ServingStatus;
-import io.grpc.LoadBalancerRegistry;
 import io.grpc.ManagedChannel;
 import io.grpc.StatusRuntimeException;
-import io.grpc.internal.PickFirstLoadBalancerProvider;
-import io.grpc.netty.NettyChannelBuilder;
-import io.netty.channel.EventLoopGroup;
-import io.netty.channel.nio.NioEventLoopGroup;
-import io.netty.channel.socket.nio.NioSocketChannel;
+import java.io.IOException;
 import java.net.InetAddress;
 import java.net.InetSocketAddress;
 import java.net.UnknownHostException;
@@ -46,7 +42,7 @@ final class HealthCommand implements Callable<Integer> {
   private double timeout;
 
   @Override
-  public Integer call() {
+  public Integer call() throws IOException {
     int number = port != null ? ServeCommand.port("--grpc-port", port.toString())
         : setting(PORT_SETTING).map(text -> ServeCommand.port(PORT_SETTING, text)).orElse(DEFAULT_PORT);
     if (!(timeout >= LEAST_SECONDS && timeout <= MOST_SECONDS)) {
@@ -70,12 +66,9 @@ final class HealthCommand implements Callable<Integer> {
     return listening.isBlank() || listening.equals("0.0.0.0") || listening.equals("::") ? Optional.empty() : Optional.of(listening);
   }
 
-  private int ask(InetSocketAddress target, String name) {
-    // Named, since a native executable finds no providers by itself unless the framework was started.
-    LoadBalancerRegistry.getDefaultRegistry().register(new PickFirstLoadBalancerProvider());
-    EventLoopGroup loop = new NioEventLoopGroup(1);
-    ManagedChannel channel = NettyChannelBuilder.forAddress(target).usePlaintext().eventLoopGroup(loop).channelFactory(NioSocketChannel::new)
-        .proxyDetector(server -> null).overrideAuthority(name).build();
+  private int ask(InetSocketAddress target, String name) throws IOException {
+    GrpcChannels channels = new GrpcChannels();
+    ManagedChannel channel = channels.open(target, name, Optional.empty());
     try {
       ServingStatus status = HealthGrpc.newBlockingStub(channel).withDeadlineAfter(Math.round(timeout * 1000), TimeUnit.MILLISECONDS)
           .check(HealthCheckRequest.newBuilder().setService(service).build()).getStatus();
@@ -94,7 +87,7 @@ final class HealthCommand implements Callable<Integer> {
     } finally {
       // The process ends next: nothing is waited for.
       channel.shutdownNow();
-      loop.shutdownGracefully(0, 0, TimeUnit.SECONDS);
+      channels.close();
     }
   }
 

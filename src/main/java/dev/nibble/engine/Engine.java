@@ -17,7 +17,8 @@ public interface Engine extends AutoCloseable {
   /**
    * Puts a request in line.
    *
-   * @throws EngineException with INVALID_REQUEST, CONTEXT_LENGTH_EXCEEDED, KV_MEMORY_EXCEEDED, QUEUE_FULL (metadata {@code retry_after_seconds}) or SHUTTING_DOWN; then the listener hears nothing
+   * @throws EngineException with INVALID_REQUEST, CONTEXT_LENGTH_EXCEEDED, KV_MEMORY_EXCEEDED, QUEUE_FULL (metadata {@code retry_after_seconds}) or SHUTTING_DOWN,
+   *     or ACCELERATOR_UNAVAILABLE; then the listener hears nothing
    */
   Generation submit(GenerationRequest request, GenerationListener listener);
 
@@ -29,6 +30,16 @@ public interface Engine extends AutoCloseable {
 
   /** Fraction of the memory for keys and values that requests hold now, 0 to 1. */
   default double cacheUsage() {
+    return 0;
+  }
+
+  /** How fast answers were computed here lately. */
+  default Rates rates() {
+    return Rates.NONE;
+  }
+
+  /** How long a request that came now would wait for its turn, in seconds, by how long the last ones took; 0 where none would wait or nothing is known. */
+  default double expectedWaitSeconds() {
     return 0;
   }
 

@@ -19,6 +19,8 @@ public enum EngineError {
   MODEL_LOADING,
   /** The service is stopping and takes no new requests. */
   SHUTTING_DOWN,
+  /** The request asks for an accelerator, and none can take it. */
+  ACCELERATOR_UNAVAILABLE,
   /** The request's deadline passed. */
   DEADLINE_EXCEEDED,
   /** The client went away. */

@@ -19,7 +19,25 @@ public interface EngineObserver {
     /** The deadline passed, waiting or running. */
     DEADLINE_EXCEEDED,
     /** A defect of ours, the listener's included. */
-    FAILED
+    FAILED;
+
+    /** How an answer ended that is finished. */
+    public static Outcome of(FinishReason reason) {
+      return switch (reason) {
+        case STOP -> STOP;
+        case LENGTH -> LENGTH;
+      };
+    }
+
+    /** How a request ended by an error. */
+    public static Outcome of(EngineError error) {
+      return switch (error) {
+        case CANCELLED -> CANCELLED;
+        case DEADLINE_EXCEEDED -> DEADLINE_EXCEEDED;
+        case INVALID_REQUEST, MODEL_NOT_FOUND, CONTEXT_LENGTH_EXCEEDED, KV_MEMORY_EXCEEDED, QUEUE_FULL, MODEL_LOADING, SHUTTING_DOWN, ACCELERATOR_UNAVAILABLE,
+            INTERNAL -> FAILED;
+      };
+    }
   }
 
   /** A request was not accepted, for this reason; nothing else is heard of it. */

@@ -125,11 +125,17 @@ public final class ModelOpener {
     return file.endsWith(".gguf") || file.endsWith(".nib") ? file.substring(0, file.lastIndexOf('.')) : file;
   }
 
-  private static GgufFile embedded() throws IOException {
-    try (InputStream in = ModelOpener.class.getResourceAsStream(RESOURCE)) {
-      if (in == null) {
-        throw new IOException("this build has no embedded model; name a file with --model");
-      }
+  /** The embedded model's file, to be read from its beginning. */
+  static InputStream embeddedBytes() throws IOException {
+    InputStream in = ModelOpener.class.getResourceAsStream(RESOURCE);
+    if (in == null) {
+      throw new IOException("this build has no embedded model; name a file with --model");
+    }
+    return in;
+  }
+
+  static GgufFile embedded() throws IOException {
+    try (InputStream in = embeddedBytes()) {
       byte[] bytes = in.readAllBytes();
       MemorySegment memory = Arena.global().allocate(bytes.length, 64);
       MemorySegment.copy(MemorySegment.ofArray(bytes), 0, memory, 0, bytes.length);

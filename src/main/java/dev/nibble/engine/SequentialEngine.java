@@ -6,9 +6,11 @@ import java.nio.charset.StandardCharsets;
 import java.time.Duration;
 import java.util.ArrayDeque;
 import java.util.ArrayList;
+import java.util.Arrays;
 import java.util.Iterator;
 import java.util.List;
 import java.util.Map;
+import java.util.Optional;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.atomic.AtomicLong;
 import java.util.concurrent.locks.Condition;
@@ -45,6 +47,7 @@ public final class SequentialEngine implements Engine {
   private final int[] nextId = new int[1];
 
   private final AtomicLong forwardPasses = new AtomicLong();
+  private volatile Rates rates = Rates.NONE; // written by the engine's thread
 
   // Guarded by lock.
   private final ReentrantLock lock = new ReentrantLock();
@@ -108,8 +111,22 @@ public final class SequentialEngine implements Engine {
    */
   @Override
   public Generation submit(GenerationRequest request, GenerationListener listener) {
+    return submit(request, listener, false);
+  }
+
+  /**
+   * Like {@link #submit}, for an answer whose beginning ({@link GenerationRequest#answerIds}) its client has already: it is computed next, whether
+   * or not there is room in the waiting line, and also while the engine drains.
+   *
+   * @throws EngineException as {@link #submit}, but never QUEUE_FULL; SHUTTING_DOWN only after closing
+   */
+  public Generation resume(GenerationRequest request, GenerationListener listener) {
+    return submit(request, listener, true);
+  }
+
+  private Generation submit(GenerationRequest request, GenerationListener listener, boolean resumed) {
     try {
-      return accept(request, listener);
+      return accept(request, listener, resumed);
     } catch (EngineException refusal) {
       try {
         observer.refused(refusal.error());
@@ -120,17 +137,21 @@ public final class SequentialEngine implements Engine {
     }
   }
 
-  private Generation accept(GenerationRequest request, GenerationListener listener) {
-    requireOpen();
-    Task task = new Task(request, limit(request), listener);
+  private Generation accept(GenerationRequest request, GenerationListener listener, boolean resumed) {
+    requireOpen(resumed);
+    Task task = new Task(request, requireValid(request), listener);
     lock.lock();
     try {
-      requireOpen();
-      // The engine's thread may not have taken the request whose turn it is: that one does not count as waiting.
-      if (waiting.size() >= options.queueCapacity() + (active == null ? 1 : 0)) {
-        throw queueFull();
+      requireOpen(resumed);
+      if (resumed) {
+        waiting.addFirst(task);
+      } else {
+        // The engine's thread may not have taken the request whose turn it is: that one does not count as waiting.
+        if (waiting.size() >= options.queueCapacity() + (active == null ? 1 : 0)) {
+          throw queueFull();
+        }
+        waiting.add(task);
       }
-      waiting.add(task);
       unsettled++;
       nextDeadline = sooner(nextDeadline, request.deadlineNanos());
       try {
@@ -170,6 +191,22 @@ public final class SequentialEngine implements Engine {
     lock.lock();
     try {
       return active == null ? 0 : 1;
+    } finally {
+      lock.unlock();
+    }
+  }
+
+  @Override
+  public Rates rates() {
+    return rates;
+  }
+
+  @Override
+  public double expectedWaitSeconds() {
+    lock.lock();
+    try {
+      // Of the one under way half is left, in the mean.
+      return meanSeconds() * (waiting.size() + (active == null ? 0 : 0.5));
     } finally {
       lock.unlock();
     }
@@ -255,10 +292,10 @@ public final class SequentialEngine implements Engine {
 
   // ---- what is refused at the door
 
-  private void requireOpen() {
+  private void requireOpen(boolean resumed) {
     lock.lock();
     try {
-      if (draining) {
+      if (resumed ? closed : draining) {
         throw new EngineException(EngineError.SHUTTING_DOWN, "The service is stopping and takes no new requests.", Map.of());
       }
     } finally {
@@ -266,8 +303,13 @@ public final class SequentialEngine implements Engine {
     }
   }
 
-  /** Validates a request; returns the most tokens its answer may have. */
-  private int limit(GenerationRequest request) {
+  /**
+   * Checks all of a request but whether there is room for it now.
+   *
+   * @return the most tokens its answer may have, those it begins with included
+   * @throws EngineException as {@link #submit}
+   */
+  public int requireValid(GenerationRequest request) {
     int[] prompt = request.promptIds();
     if (prompt.length == 0) {
       throw EngineException.invalid("prompt", "The prompt is empty; at least one token is needed.");
@@ -304,6 +346,10 @@ public final class SequentialEngine implements Engine {
               "prompt_tokens", Integer.toString(prompt.length),
               "max_tokens", Integer.toString(maxTokens)));
     }
+    if (request.offload().filter(policy -> policy == OffloadPolicy.REQUIRE).isPresent()) {
+      throw new EngineException(EngineError.ACCELERATOR_UNAVAILABLE,
+          "The request requires an accelerator, and none is configured: set nibble.offload.targets, or ask for offload \"auto\".", Map.of());
+    }
     requireStopStrings(request.stop());
     int alternatives = request.logProbabilities();
     if (alternatives < -1 || alternatives > MOST_ALTERNATIVES) {
@@ -313,7 +359,25 @@ public final class SequentialEngine implements Engine {
     if (passed(request.deadlineNanos())) {
       throw deadlineExceeded();
     }
-    return maxTokens == 0 ? longest - prompt.length : maxTokens;
+    int limit = maxTokens == 0 ? longest - prompt.length : maxTokens;
+    requireBeginning(request.answerIds(), limit);
+    return limit;
+  }
+
+  private void requireBeginning(int[] answer, int limit) {
+    if (answer.length >= limit) {
+      throw EngineException.invalid("answer_ids", "The answer begins with " + answer.length + " tokens; allowed: fewer than its " + limit + " at most.");
+    }
+    for (int i = 0; i < answer.length; i++) {
+      if (answer[i] < 0 || answer[i] >= vocabularySize) {
+        throw EngineException.invalid("answer_ids", "Token " + i + " of the answer is " + answer[i] + "; the vocabulary has ids 0 to " + (vocabularySize - 1) + ".");
+      }
+    }
+  }
+
+  /** The engine by itself has no accelerator to ask. */
+  private static Optional<Placement> placement(GenerationRequest request) {
+    return request.offload().filter(policy -> policy != OffloadPolicy.OFF).map(policy -> Placement.here(policy, "No accelerator is configured."));
   }
 
   private static void requireStopStrings(List<String> stop) {
@@ -332,13 +396,17 @@ public final class SequentialEngine implements Engine {
     }
   }
 
-  private EngineException queueFull() {
+  /** To be called with the lock held. */
+  private double meanSeconds() {
     long sum = 0;
     for (int i = 0; i < computedRequests; i++) {
       sum += recentNanos[i];
     }
-    double meanSeconds = computedRequests == 0 ? 0 : sum * 1e-9 / computedRequests;
-    long retryAfterSeconds = Math.max(1, (long) Math.ceil(meanSeconds * waiting.size()));
+    return computedRequests == 0 ? 0 : sum * 1e-9 / computedRequests;
+  }
+
+  private EngineException queueFull() {
+    long retryAfterSeconds = Math.max(1, (long) Math.ceil(meanSeconds() * waiting.size()));
     return new EngineException(
         EngineError.QUEUE_FULL,
         "The waiting line is full (" + options.queueCapacity() + " requests); try again in " + retryAfterSeconds + " s.",
@@ -418,6 +486,7 @@ public final class SequentialEngine implements Engine {
   private final class Task implements Generation {
     private final GenerationRequest request;
     private final int[] prompt; // our own copy: the request's array could change while it waits
+    private final int[] given; // tokens that the answer begins with, likewise
     private final int limit;
     private final GenerationListener listener;
     private final long submittedNanos = System.nanoTime();
@@ -433,6 +502,8 @@ public final class SequentialEngine implements Engine {
     Task(GenerationRequest request, int limit, GenerationListener listener) {
       this.request = request;
       prompt = request.promptIds().clone();
+      given = request.answerIds().clone();
+      completionTokens = given.length;
       this.limit = limit;
       this.listener = listener;
     }
@@ -452,7 +523,7 @@ public final class SequentialEngine implements Engine {
       }
     }
 
-    private static EngineException cancelledByClient() {
+    static EngineException cancelledByClient() {
       return new EngineException(EngineError.CANCELLED, "The request was cancelled.", Map.of());
     }
 
@@ -477,7 +548,8 @@ public final class SequentialEngine implements Engine {
         fail(new EngineException(EngineError.INTERNAL, "The answer could not be computed because of a defect in the service.", Map.of()));
         return;
       }
-      settle(outcome(result.reason()), result, null);
+      rates = rates.with(prompt.length + given.length, result.prefillNanos(), completionTokens - given.length - 1, result.decodeNanos());
+      settle(EngineObserver.Outcome.of(result.reason()), result, null);
     }
 
     private GenerationResult answer() {
@@ -486,10 +558,11 @@ public final class SequentialEngine implements Engine {
       boolean measures = request.logProbabilities() >= 0;
       TokenProbabilities probabilities = measures ? new TokenProbabilities(vocabularySize, request.logProbabilities(), tokenizer) : null;
       try (LanguageModel.Sequence sequence = languageModel.newSequence(prompt.length + limit)) {
-        for (int from = 0; from < prompt.length; from += options.prefillChunk()) {
-          int count = Math.min(options.prefillChunk(), prompt.length - from);
-          forward(sequence, prompt, from, count, from + count == prompt.length ? logits : null);
-          listener.onPrefill(from + count, prompt.length);
+        int[] known = begin(sampler, text);
+        for (int from = 0; from < known.length; from += options.prefillChunk()) {
+          int count = Math.min(options.prefillChunk(), known.length - from);
+          forward(sequence, known, from, count, from + count == known.length ? logits : null);
+          listener.onPrefill(from + count, known.length);
         }
         prefilledNanos = System.nanoTime();
         prefilled = true;
@@ -530,6 +603,20 @@ public final class SequentialEngine implements Engine {
       }
     }
 
+    /** Brings sampling and text to where the given tokens leave them; returns all tokens known so far. */
+    private int[] begin(Sampler sampler, TextAssembler text) {
+      if (given.length == 0) {
+        return prompt;
+      }
+      for (int id : given) {
+        sampler.accept(id);
+        text.append(tokenizer.bytes(id, false)); // told before
+      }
+      int[] known = Arrays.copyOf(prompt, prompt.length + given.length);
+      System.arraycopy(given, 0, known, prompt.length, given.length);
+      return known;
+    }
+
     private void forward(LanguageModel.Sequence sequence, int[] ids, int from, int count, float[] logitsOrNull) {
       checkpoint();
       forwardPasses.incrementAndGet();
@@ -553,12 +640,12 @@ public final class SequentialEngine implements Engine {
       long queueNanos = (started ? startedNanos : now) - submittedNanos;
       long prefillNanos = started ? (prefilled ? prefilledNanos : now) - startedNanos : 0;
       long decodeNanos = prefilled ? now - prefilledNanos : 0;
-      return new GenerationResult(text, reason, prompt.length, completionTokens, queueNanos, prefillNanos, decodeNanos);
+      return new GenerationResult(text, reason, prompt.length, completionTokens, queueNanos, prefillNanos, decodeNanos, placement(request));
     }
 
     /** Ends the request with an error, told to its listener. */
     void fail(EngineException failure) {
-      settle(outcome(failure.error()), result("", FinishReason.LENGTH), failure);
+      settle(EngineObserver.Outcome.of(failure.error()), result("", FinishReason.LENGTH), failure);
     }
 
     private void settle(EngineObserver.Outcome outcome, GenerationResult result, EngineException failure) {
@@ -596,22 +683,6 @@ public final class SequentialEngine implements Engine {
           lock.unlock();
         }
       }
-    }
-
-    private static EngineObserver.Outcome outcome(FinishReason reason) {
-      return switch (reason) {
-        case STOP -> EngineObserver.Outcome.STOP;
-        case LENGTH -> EngineObserver.Outcome.LENGTH;
-      };
-    }
-
-    private static EngineObserver.Outcome outcome(EngineError error) {
-      return switch (error) {
-        case CANCELLED -> EngineObserver.Outcome.CANCELLED;
-        case DEADLINE_EXCEEDED -> EngineObserver.Outcome.DEADLINE_EXCEEDED;
-        case INVALID_REQUEST, MODEL_NOT_FOUND, CONTEXT_LENGTH_EXCEEDED, KV_MEMORY_EXCEEDED, QUEUE_FULL, MODEL_LOADING, SHUTTING_DOWN, INTERNAL ->
-            EngineObserver.Outcome.FAILED;
-      };
     }
   }
 }

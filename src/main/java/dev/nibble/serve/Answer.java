@@ -97,10 +97,7 @@ public final class Answer {
 
     @Override
     public void onFinish(GenerationResult result) {
-      GenerationResult end = new GenerationResult(
-          withoutFirstSpace(result.text()), result.reason(), result.promptTokens(), result.completionTokens(), result.queueNanos(), result.prefillNanos(),
-          result.decodeNanos());
-      told.add(new Told(new Piece.End(end), null));
+      told.add(new Told(new Piece.End(result.withText(withoutFirstSpace(result.text()))), null));
     }
 
     @Override

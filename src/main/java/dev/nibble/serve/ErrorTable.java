@@ -32,6 +32,7 @@ public final class ErrorTable {
       case QUEUE_FULL -> entry(error, Status.Code.RESOURCE_EXHAUSTED, 429, "rate_limit_error", "queue_full");
       case MODEL_LOADING -> entry(error, Status.Code.UNAVAILABLE, 503, "server_error", "model_loading");
       case SHUTTING_DOWN -> entry(error, Status.Code.UNAVAILABLE, 503, "server_error", "shutting_down");
+      case ACCELERATOR_UNAVAILABLE -> entry(error, Status.Code.UNAVAILABLE, 503, "server_error", "accelerator_unavailable");
       case DEADLINE_EXCEEDED -> entry(error, Status.Code.DEADLINE_EXCEEDED, 504, "server_error", "deadline_exceeded");
       case CANCELLED -> entry(error, Status.Code.CANCELLED, 499, "server_error", "cancelled");
       case INTERNAL -> entry(error, Status.Code.INTERNAL, 500, "server_error", "internal");

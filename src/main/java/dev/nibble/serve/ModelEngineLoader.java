@@ -1,12 +1,18 @@
 package dev.nibble.serve;
 
 import dev.nibble.engine.Engine;
+import dev.nibble.engine.EngineObserver;
 import dev.nibble.engine.EngineOptions;
+import dev.nibble.engine.ModelIdentity;
 import dev.nibble.engine.ModelOpener;
+import dev.nibble.engine.OffloadPolicy;
 import dev.nibble.engine.SequentialEngine;
 import dev.nibble.format.pack.PackCache;
 import dev.nibble.model.kvcache.KvCacheOptions;
+import dev.nibble.offload.OffloadSettings;
+import dev.nibble.offload.OffloadingEngine;
 import dev.nibble.serve.metrics.EngineMetrics;
+import dev.nibble.serve.metrics.OffloadMetrics;
 import jakarta.inject.Inject;
 import jakarta.inject.Singleton;
 import java.io.IOException;
@@ -23,11 +29,13 @@ final class ModelEngineLoader implements EngineLoader {
 
   private final Config settings;
   private final EngineMetrics metrics;
+  private final OffloadMetrics offloadMetrics;
 
   @Inject
-  ModelEngineLoader(Config settings, EngineMetrics metrics) {
+  ModelEngineLoader(Config settings, EngineMetrics metrics, OffloadMetrics offloadMetrics) {
     this.settings = settings;
     this.metrics = metrics;
+    this.offloadMetrics = offloadMetrics;
   }
 
   @Override
@@ -48,9 +56,20 @@ final class ModelEngineLoader implements EngineLoader {
       LOG.warnf("Matrix products run without vectors, many times slower: %s", opened.whyNoVectors());
     }
     EngineOptions options = new EngineOptions(config.queueCapacity());
-    Engine engine = new SequentialEngine(opened.info(), opened.loaded().model(), opened.tokenizer(), options, metrics.observe(opened.info()));
-    metrics.publish(engine, opened.kernels(), opened.vectorBits(), opened.loaded().threads());
-    return engine;
+    EngineObserver observer = metrics.observe(opened.info());
+    SequentialEngine local = new SequentialEngine(opened.info(), opened.loaded().model(), opened.tokenizer(), options, observer);
+    metrics.publish(local, opened.kernels(), opened.vectorBits(), opened.loaded().threads());
+    if (config.offload().targets().isEmpty()) {
+      return local;
+    }
+    return new OffloadingEngine(local, () -> ModelIdentity.of(config.model().map(Path::of)), settings(config.offload()), observer, offloadMetrics);
+  }
+
+  private static OffloadSettings settings(ServeConfig.Offload offload) {
+    Optional<OffloadSettings.Tls> tls = offload.tls().trust()
+        .map(trust -> new OffloadSettings.Tls(Path.of(trust), offload.tls().certificate().map(Path::of), offload.tls().key().map(Path::of)));
+    return new OffloadSettings(offload.targets().orElseThrow().stream().map(OffloadSettings.Target::of).toList(), OffloadPolicy.of(offload.policy()).orElseThrow(), tls,
+        offload.connectTimeout(), offload.hedgeDelay(), offload.stallTimeout(), offload.firstTokenTimeout(), offload.probeInterval(), offload.powerBudget());
   }
 
   private static Optional<PackCache> packs(ServeConfig config) {

@@ -3,7 +3,9 @@ package dev.nibble.serve;
 import io.smallrye.config.ConfigMapping;
 import io.smallrye.config.WithDefault;
 import java.time.Duration;
+import java.util.List;
 import java.util.Optional;
+import java.util.OptionalDouble;
 import java.util.OptionalInt;
 
 /** How Nibble serves: the {@code nibble.*} settings. This page is their reference. */
@@ -54,5 +56,60 @@ public interface ServeConfig {
 
     /** Most memory for keys and values, such as {@code 64M} or {@code 2G}. Unset: half of the heap, which Java takes from the machine's memory. */
     Optional<String> memory();
+  }
+
+  /** Computing answers on other devices; see docs/offload.md. */
+  Offload offload();
+
+  /** Which accelerators there are, and how to deal with them. */
+  interface Offload {
+    /** Where accelerators listen: HOST:PORT, several with commas between. A name with several addresses stands for as many accelerators. Unset: none. */
+    Optional<List<String>> targets();
+
+    /** Which answers accelerators compute where a request does not say: {@code off}, {@code auto}, {@code prefer} or {@code require}. */
+    @WithDefault("auto")
+    String policy();
+
+    /** How long an accelerator may take to take a request, or to describe itself. */
+    @WithDefault("2s")
+    Duration connectTimeout();
+
+    /** After this long without being taken, a request is offered to the next accelerator as well. */
+    @WithDefault("150ms")
+    Duration hedgeDelay();
+
+    /** Longest silence within an answer. Accelerators tell of progress once a second. */
+    @WithDefault("3s")
+    Duration stallTimeout();
+
+    /** Longest wait for a first token, waiting for its turn there included. */
+    @WithDefault("30s")
+    Duration firstTokenTimeout();
+
+    /** Time between two looks at an accelerator. */
+    @WithDefault("2s")
+    Duration probeInterval();
+
+    /** Watts an accelerator may draw to be given more work by {@code auto} and {@code prefer}. Unset: any. */
+    OptionalDouble powerBudget();
+
+    /** Whether this service computes answers for other gateways ({@code nibble.offload.v1.AcceleratorService}). */
+    @WithDefault("true")
+    boolean serve();
+
+    /** Certificates for accelerators. */
+    Tls tls();
+  }
+
+  /** PEM files, read again when they change. */
+  interface Tls {
+    /** Certificates of those who sign accelerators' certificates. Unset: plain text. */
+    Optional<String> trust();
+
+    /** Our own certificate, for accelerators that ask for one. */
+    Optional<String> certificate();
+
+    /** Its private key (PKCS #8). */
+    Optional<String> key();
   }
 }

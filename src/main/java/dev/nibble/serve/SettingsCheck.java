@@ -1,8 +1,13 @@
 package dev.nibble.serve;
 
+import dev.nibble.engine.OffloadPolicy;
 import dev.nibble.model.kvcache.KvCacheOptions;
+import dev.nibble.offload.OffloadSettings;
 import io.quarkus.runtime.configuration.MemorySize;
+import java.nio.file.Files;
+import java.nio.file.Path;
 import java.time.Duration;
+import java.util.List;
 import java.util.Optional;
 import org.eclipse.microprofile.config.Config;
 
@@ -48,6 +53,47 @@ public final class SettingsCheck {
         .ifPresent(other -> {
           throw refuse(config, "nibble.kv.rotate", "true, false");
         });
+    offload(config);
+  }
+
+  private static void offload(Config config) {
+    String targets = "nibble.offload.targets";
+    value(config, targets, String.class, OffloadSettings.Target.FORM).ifPresent(list -> {
+      for (String target : list.split(",")) {
+        try {
+          OffloadSettings.Target.of(target);
+        } catch (IllegalArgumentException unreadable) {
+          throw refuse(config, targets, OffloadSettings.Target.FORM + ", several with commas between");
+        }
+      }
+    });
+    String policy = "nibble.offload.policy";
+    value(config, policy, String.class, OffloadPolicy.WORDS).filter(word -> OffloadPolicy.of(word).isEmpty()).ifPresent(other -> {
+      throw refuse(config, policy, OffloadPolicy.WORDS);
+    });
+    for (String time : List.of("connect-timeout", "hedge-delay", "stall-timeout", "first-token-timeout", "probe-interval")) {
+      String name = "nibble.offload." + time;
+      value(config, name, Duration.class, "a time such as 500ms or 3s").filter(duration -> duration.isNegative() || duration.isZero()).ifPresent(none -> {
+        throw refuse(config, name, "a time such as 500ms or 3s");
+      });
+    }
+    String budget = "nibble.offload.power-budget";
+    value(config, budget, Double.class, "watts, above 0").filter(watts -> !(watts > 0)).ifPresent(none -> {
+      throw refuse(config, budget, "watts, above 0");
+    });
+    String tls = "nibble.offload.tls.";
+    for (String file : List.of("trust", "certificate", "key")) {
+      value(config, tls + file, String.class, "a PEM file").filter(path -> !Files.isReadable(Path.of(path))).ifPresent(path -> {
+        throw refuse(config, tls + file, "a PEM file that can be read");
+      });
+    }
+    boolean certificate = config.getOptionalValue(tls + "certificate", String.class).isPresent();
+    if (certificate != config.getOptionalValue(tls + "key", String.class).isPresent()) {
+      throw new IllegalArgumentException(tls + "certificate and " + tls + "key go together; set both or neither");
+    }
+    if (certificate && config.getOptionalValue(tls + "trust", String.class).isEmpty()) {
+      throw new IllegalArgumentException(tls + "certificate needs " + tls + "trust: the certificates of those who sign accelerators' certificates");
+    }
   }
 
   private static void cacheFormat(Config config, String name) {

@@ -51,7 +51,17 @@ final class PackageRulesTest {
   @Test
   void frameworksStayInServe() {
     noClasses().that().resideInAPackage("dev.nibble..").and().resideOutsideOfPackages("dev.nibble.serve..", "dev.nibble.v1..", "dev.nibble.cli..")
-        .should().dependOnClassesThat().resideInAnyPackage("io.quarkus..", "jakarta..", "io.grpc..", "io.vertx..", "io.smallrye..").check(classes);
+        .and().resideOutsideOfPackage("dev.nibble.offload.v1..")
+        .should().dependOnClassesThat().resideInAnyPackage("io.quarkus..", "jakarta..", "io.vertx..", "io.smallrye..").check(classes);
+    // Accelerators are called by gRPC: that is what the package is.
+    noClasses().that().resideInAPackage("dev.nibble..").and().resideOutsideOfPackages("dev.nibble.serve..", "dev.nibble.v1..", "dev.nibble.cli..", "dev.nibble.offload..")
+        .should().dependOnClassesThat().resideInAnyPackage("io.grpc..").check(classes);
+  }
+
+  @Test
+  void offloadKnowsNotHowRequestsArrive() {
+    forbid("dev.nibble.offload..", "dev.nibble.serve..", "dev.nibble.cli..", "dev.nibble.v1..", "dev.nibble.kernel..");
+    forbid("dev.nibble.engine..", "dev.nibble.offload..");
   }
 
   @Test

@@ -94,8 +94,6 @@ final class K3sManifestsTest {
       Map.entry("inference.networking.k8s.io/v1/InferencePool", InferencePool.class),
       Map.entry("serving.kserve.io/v1alpha1/ServingRuntime", ServingRuntime.class),
       Map.entry("serving.kserve.io/v1beta1/InferenceService", InferenceService.class));
-  /** Settings of the accelerator that the overlay jetson makes use of. */
-  private static final List<String> OFFLOAD_SETTINGS = List.of("NIBBLE_OFFLOAD_TARGETS", "NIBBLE_OFFLOAD_POLICY");
   private static final String SCALED_OBJECT = "keda.sh/v1alpha1/ScaledObject";
 
   private static final ObjectMapper YAML = new ObjectMapper(YAMLFactory.builder().build()).configure(JsonParser.Feature.STRICT_DUPLICATE_DETECTION, true);
@@ -374,7 +372,6 @@ final class K3sManifestsTest {
   void everySettingIsOneOfTheProgram(Path folder) throws Exception {
     Set<String> known = settings("NIBBLE_", ServeConfig.class);
     assertThat(known).contains("NIBBLE_PACK_CACHE", "NIBBLE_KV_KEYS");
-    known.addAll(OFFLOAD_SETTINGS);
     assertThat(known).containsAll(parse(kustomize(folder)).environment().keySet());
   }
 

@@ -150,6 +150,11 @@ public final class PackFile implements ModelFile {
     return header.source().bytes() == bytes && header.source().modifiedNanos() == modifiedNanos;
   }
 
+  /** SHA-256 of the file that was packed, in hexadecimal; empty where it was not computed. */
+  public Optional<String> sourceSha256() {
+    return header.source().sha256();
+  }
+
   @Override
   public String name() {
     return path.toString();

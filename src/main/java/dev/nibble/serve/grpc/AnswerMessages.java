@@ -3,8 +3,11 @@ package dev.nibble.serve.grpc;
 import com.google.protobuf.Duration;
 import dev.nibble.engine.GeneratedToken;
 import dev.nibble.engine.GenerationResult;
+import dev.nibble.engine.Placement;
 import dev.nibble.tokenizer.Tokenizer;
 import dev.nibble.v1.FinishReason;
+import dev.nibble.v1.Offload;
+import dev.nibble.v1.OffloadPolicy;
 import dev.nibble.v1.Timings;
 import dev.nibble.v1.Token;
 import dev.nibble.v1.TokenLogProbability;
@@ -46,11 +49,23 @@ final class AnswerMessages {
   }
 
   static Timings timings(GenerationResult result) {
-    return Timings.newBuilder()
+    Timings.Builder timings = Timings.newBuilder()
         .setQueue(duration(result.queueNanos()))
         .setPrefill(duration(result.prefillNanos()))
-        .setDecode(duration(result.decodeNanos()))
-        .build();
+        .setDecode(duration(result.decodeNanos()));
+    result.placement().ifPresent(placement -> timings.setOffload(offload(placement)));
+    return timings.build();
+  }
+
+  private static Offload offload(Placement placement) {
+    OffloadPolicy policy = switch (placement.policy()) {
+      case OFF -> OffloadPolicy.OFFLOAD_POLICY_OFF;
+      case AUTO -> OffloadPolicy.OFFLOAD_POLICY_AUTO;
+      case PREFER -> OffloadPolicy.OFFLOAD_POLICY_PREFER;
+      case REQUIRE -> OffloadPolicy.OFFLOAD_POLICY_REQUIRE;
+    };
+    return Offload.newBuilder().setPolicy(policy).setAccelerator(placement.accelerator()).setAcceleratorTokens(placement.acceleratorTokens())
+        .setReason(placement.reason()).setContinued(placement.continued()).build();
   }
 
   private static Duration duration(long nanos) {

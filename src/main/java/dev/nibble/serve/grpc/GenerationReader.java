@@ -3,6 +3,7 @@ package dev.nibble.serve.grpc;
 import dev.nibble.engine.Engine;
 import dev.nibble.engine.EngineException;
 import dev.nibble.engine.GenerationRequest;
+import dev.nibble.engine.OffloadPolicy;
 import dev.nibble.engine.SamplingParameters;
 import dev.nibble.serve.PromptBuilder;
 import dev.nibble.serve.RequestDefaults;
@@ -13,6 +14,7 @@ import dev.nibble.v1.ChatInput;
 import dev.nibble.v1.GenerationOptions;
 import dev.nibble.v1.SamplingOptions;
 import java.util.List;
+import java.util.Optional;
 
 /** Turns generation options as they come over the wire into an engine's request. */
 final class GenerationReader {
@@ -31,7 +33,20 @@ final class GenerationReader {
     int[] promptIds = promptIds(options, engine.tokenizer());
     int maxTokens = options.hasMaxTokens() ? options.getMaxTokens() : RequestDefaults.maxTokens(config, engine, promptIds.length);
     return new GenerationRequest(
-        promptIds, maxTokens, sampling, options.getStopList(), logProbabilities, options.getIgnoreEndOfGeneration(), deadlineNanos);
+        promptIds, maxTokens, sampling, options.getStopList(), logProbabilities, options.getIgnoreEndOfGeneration(), deadlineNanos)
+        .withOffload(offload(options));
+  }
+
+  private static Optional<OffloadPolicy> offload(GenerationOptions options) {
+    return switch (options.getOffload()) {
+      case OFFLOAD_POLICY_UNSPECIFIED -> Optional.empty();
+      case OFFLOAD_POLICY_OFF -> Optional.of(OffloadPolicy.OFF);
+      case OFFLOAD_POLICY_AUTO -> Optional.of(OffloadPolicy.AUTO);
+      case OFFLOAD_POLICY_PREFER -> Optional.of(OffloadPolicy.PREFER);
+      case OFFLOAD_POLICY_REQUIRE -> Optional.of(OffloadPolicy.REQUIRE);
+      case UNRECOGNIZED ->
+          throw EngineException.invalid("offload", "offload is " + options.getOffloadValue() + "; allowed: OFFLOAD_POLICY_OFF, _AUTO, _PREFER, _REQUIRE, or unset.");
+    };
   }
 
   /** Path within a request with these options of a field that the engine calls {@code field}. */

@@ -56,7 +56,7 @@ final class GrpcErrors {
         status.addDetails(Any.pack(QuotaFailure.newBuilder().addViolations(violation).build()));
         status.addDetails(Any.pack(retryInfo(failure)));
       }
-      case MODEL_LOADING, SHUTTING_DOWN -> status.addDetails(Any.pack(retryInfo(failure)));
+      case MODEL_LOADING, SHUTTING_DOWN, ACCELERATOR_UNAVAILABLE -> status.addDetails(Any.pack(retryInfo(failure)));
       case MODEL_NOT_FOUND, CONTEXT_LENGTH_EXCEEDED, KV_MEMORY_EXCEEDED, DEADLINE_EXCEEDED, CANCELLED, INTERNAL -> {}
     }
     return StatusProto.toStatusRuntimeException(status.build());

@@ -1,5 +1,6 @@
 package dev.nibble.serve.grpc;
 
+import dev.nibble.offload.v1.AcceleratorServiceGrpc;
 import dev.nibble.serve.ServingState;
 import dev.nibble.v1.GenerationServiceGrpc;
 import dev.nibble.v1.ModelServiceGrpc;
@@ -26,7 +27,9 @@ import java.util.Set;
 @GrpcService
 final class HealthApi extends HealthGrpc.HealthImplBase {
   private static final Set<String> SERVICES =
-      Set.of("", GenerationServiceGrpc.SERVICE_NAME, ModelServiceGrpc.SERVICE_NAME, TokenizerServiceGrpc.SERVICE_NAME, GRPCInferenceServiceGrpc.SERVICE_NAME);
+      Set.of(
+          "", GenerationServiceGrpc.SERVICE_NAME, ModelServiceGrpc.SERVICE_NAME, TokenizerServiceGrpc.SERVICE_NAME, AcceleratorServiceGrpc.SERVICE_NAME,
+          GRPCInferenceServiceGrpc.SERVICE_NAME);
   /** The protocol's SERVICE_UNKNOWN, which the framework's copy of it leaves out. */
   private static final int SERVICE_UNKNOWN = 3;
 

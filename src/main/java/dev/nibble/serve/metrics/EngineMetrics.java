@@ -126,7 +126,7 @@ public final class EngineMetrics {
     /** Whether an engine refuses requests for this reason; others end requests, or are found before an engine is. */
     private static boolean refuses(EngineError reason) {
       return switch (reason) {
-        case INVALID_REQUEST, CONTEXT_LENGTH_EXCEEDED, KV_MEMORY_EXCEEDED, QUEUE_FULL, SHUTTING_DOWN, DEADLINE_EXCEEDED -> true;
+        case INVALID_REQUEST, CONTEXT_LENGTH_EXCEEDED, KV_MEMORY_EXCEEDED, QUEUE_FULL, SHUTTING_DOWN, ACCELERATOR_UNAVAILABLE, DEADLINE_EXCEEDED -> true;
         case MODEL_NOT_FOUND, MODEL_LOADING, CANCELLED, INTERNAL -> false;
       };
     }

@@ -2,11 +2,13 @@ package dev.nibble.serve.rest;
 
 import dev.nibble.engine.Engine;
 import dev.nibble.engine.GenerationRequest;
+import dev.nibble.engine.OffloadPolicy;
 import dev.nibble.engine.SamplingParameters;
 import dev.nibble.serve.RequestDefaults;
 import dev.nibble.serve.ServeConfig;
 import java.util.List;
 import java.util.Map;
+import java.util.Optional;
 import java.util.OptionalInt;
 import java.util.stream.Stream;
 
@@ -20,6 +22,7 @@ import java.util.stream.Stream;
  * @param includeUsage whether a last piece reports usage
  * @param echo whether the prompt's text goes before the answer
  * @param ignoreEndOfGeneration whether to go on after the model's end token
+ * @param offload whether another device may compute the answer; empty where the request does not say
  * @param fieldNames the endpoint's names of fields that the engine calls otherwise
  * @param ignoredFields fields of the request that have no effect
  */
@@ -34,6 +37,7 @@ record AnswerRequest(
     boolean includeUsage,
     boolean echo,
     boolean ignoreEndOfGeneration,
+    Optional<OffloadPolicy> offload,
     Map<String, String> fieldNames,
     List<String> ignoredFields) {
   AnswerRequest {
@@ -45,14 +49,14 @@ record AnswerRequest(
   /** The same, which ignored further fields. */
   AnswerRequest ignoring(List<String> more) {
     return new AnswerRequest(
-        model, prompt, maxTokens, sampling, stop, logProbabilities, stream, includeUsage, echo, ignoreEndOfGeneration, fieldNames,
-        Stream.concat(ignoredFields.stream(), more.stream()).toList());
+        model, prompt, maxTokens, sampling, stop, logProbabilities, stream, includeUsage, echo, ignoreEndOfGeneration, offload,
+        fieldNames, Stream.concat(ignoredFields.stream(), more.stream()).toList());
   }
 
   /** What the engine is asked. @throws EngineException INVALID_REQUEST if the model can't take the prompt */
   GenerationRequest generation(Engine engine, ServeConfig config, long deadlineNanos) {
     int[] promptIds = prompt.ids(engine.tokenizer());
     int most = maxTokens.orElseGet(() -> RequestDefaults.maxTokens(config, engine, promptIds.length));
-    return new GenerationRequest(promptIds, most, sampling, stop, logProbabilities, ignoreEndOfGeneration, deadlineNanos);
+    return new GenerationRequest(promptIds, most, sampling, stop, logProbabilities, ignoreEndOfGeneration, deadlineNanos).withOffload(offload);
   }
 }

@@ -3,6 +3,7 @@ package dev.nibble.serve.rest;
 import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.node.ObjectNode;
 import dev.nibble.engine.EngineException;
+import dev.nibble.engine.OffloadPolicy;
 import dev.nibble.engine.SamplingParameters;
 import dev.nibble.serve.RequestDefaults;
 import dev.nibble.tokenizer.ChatMessage;
@@ -102,10 +103,12 @@ final class RequestParser {
     SamplingParameters sampling = sampling(fields);
     List<String> stop = stop(fields);
     boolean ignoreEndOfGeneration = fields.flag("ignore_eos");
+    Optional<OffloadPolicy> offload = fields.string("offload").map(word -> OffloadPolicy.of(word).orElseThrow(() ->
+        EngineException.invalid("offload", "offload is \"" + word + "\"; allowed: " + OffloadPolicy.WORDS + ".")));
     fields.disregard(WITHOUT_MEANING);
     ignored.addAll(fields.untaken());
     return new AnswerRequest(
-        model, prompt, maxTokens, sampling, stop, logProbabilities, stream, includeUsage, echo, ignoreEndOfGeneration, names, ignored);
+        model, prompt, maxTokens, sampling, stop, logProbabilities, stream, includeUsage, echo, ignoreEndOfGeneration, offload, names, ignored);
   }
 
   // ---- what can't be done

@@ -5,6 +5,7 @@ import com.fasterxml.jackson.databind.node.ObjectNode;
 import dev.nibble.engine.GeneratedToken;
 import dev.nibble.engine.GenerationResult;
 import java.util.List;
+import java.util.Locale;
 
 /** How an API writes an answer as one JSON object; made for one answer. */
 interface WholeWriter {
@@ -21,10 +22,17 @@ interface WholeWriter {
 
   /** Nibble's own addition to answers. */
   static ObjectNode timings(GenerationResult result) {
-    return JsonNodeFactory.instance.objectNode()
+    ObjectNode timings = JsonNodeFactory.instance.objectNode()
         .put("queue_ms", milliseconds(result.queueNanos()))
         .put("prefill_ms", milliseconds(result.prefillNanos()))
         .put("decode_ms", milliseconds(result.decodeNanos()));
+    result.placement().ifPresent(placement -> timings.putObject("offload")
+        .put("policy", placement.policy().name().toLowerCase(Locale.ROOT))
+        .put("accelerator", placement.accelerator())
+        .put("accelerator_tokens", placement.acceleratorTokens())
+        .put("reason", placement.reason())
+        .put("continued", placement.continued()));
+    return timings;
   }
 
   /** To a microsecond. */

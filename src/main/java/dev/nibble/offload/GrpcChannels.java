@@ -1,0 +1,68 @@
+package dev.nibble.offload;
+
+import io.grpc.LoadBalancerRegistry;
+import io.grpc.ManagedChannel;
+import io.grpc.internal.PickFirstLoadBalancerProvider;
+import io.grpc.netty.GrpcSslContexts;
+import io.grpc.netty.NettyChannelBuilder;
+import io.netty.channel.EventLoopGroup;
+import io.netty.channel.nio.NioEventLoopGroup;
+import io.netty.channel.socket.nio.NioSocketChannel;
+import io.netty.handler.ssl.SslContext;
+import io.netty.handler.ssl.SslContextBuilder;
+import io.netty.handler.ssl.SslProvider;
+import java.io.IOException;
+import java.net.InetSocketAddress;
+import java.util.Optional;
+import java.util.concurrent.TimeUnit;
+
+/**
+ * Connections to gRPC servers of ours, on one thread of its own. Sockets are plain NIO: Netty's native transports are not in the executable. No proxy is
+ * used, whatever the environment says: accelerators and services stand beside us.
+ */
+public final class GrpcChannels implements AutoCloseable {
+  /** A dead peer is noticed within {@code KEEPALIVE + KEEPALIVE_ANSWER} seconds even where no packet says so; servers of ours allow pings this often. */
+  private static final int KEEPALIVE_SECONDS = 5;
+  private static final int KEEPALIVE_ANSWER_SECONDS = 3;
+
+  private final EventLoopGroup loop = new NioEventLoopGroup(1, Thread.ofPlatform().name("nibble-grpc-client").daemon(true).factory());
+
+  public GrpcChannels() {
+    // A native executable has no service files for the registry to find its providers by.
+    LoadBalancerRegistry.getDefaultRegistry().register(new PickFirstLoadBalancerProvider());
+  }
+
+  /**
+   * A connection that is made when it is first used.
+   *
+   * @param authority the name that its certificate has to have, and that is told to the server
+   * @throws IOException if a certificate or key can't be read or used; the message names the file
+   */
+  public ManagedChannel open(InetSocketAddress address, String authority, Optional<OffloadSettings.Tls> tls) throws IOException {
+    NettyChannelBuilder builder = NettyChannelBuilder.forAddress(address).eventLoopGroup(loop).channelFactory(NioSocketChannel::new).proxyDetector(server -> null)
+        .overrideAuthority(authority).directExecutor().disableRetry()
+        .keepAliveTime(KEEPALIVE_SECONDS, TimeUnit.SECONDS).keepAliveTimeout(KEEPALIVE_ANSWER_SECONDS, TimeUnit.SECONDS);
+    if (tls.isEmpty()) {
+      return builder.usePlaintext().build();
+    }
+    return builder.sslContext(context(tls.get())).build();
+  }
+
+  private static SslContext context(OffloadSettings.Tls tls) throws IOException {
+    try {
+      SslContextBuilder context = GrpcSslContexts.configure(SslContextBuilder.forClient(), SslProvider.JDK).trustManager(tls.trust().toFile());
+      if (tls.certificate().isPresent()) {
+        context.keyManager(tls.certificate().get().toFile(), tls.key().orElseThrow().toFile());
+      }
+      return context.build();
+    } catch (IllegalArgumentException unusable) {
+      // Netty's own words for a missing or garbled file, which name it.
+      throw new IOException(unusable.getMessage() + (unusable.getCause() == null ? "" : ": " + unusable.getCause().getMessage()), unusable);
+    }
+  }
+
+  @Override
+  public void close() {
+    loop.shutdownGracefully(0, 0, TimeUnit.SECONDS);
+  }
+}
