@@ -445,7 +445,8 @@ final class K3sManifestsTest {
     assertThat(accelerator.getPorts()).extracting(ContainerPort::getContainerPort).containsExactly(9100);
     assertThat(manifests.environment()).containsEntry("NIBBLE_OFFLOAD_TARGETS", "localhost:9100").containsEntry("NIBBLE_OFFLOAD_POLICY", "auto");
     Map<String, String> environment = accelerator.getEnv().stream().collect(Collectors.toMap(EnvVar::getName, EnvVar::getValue));
-    assertThat(environment).containsEntry("NIBBLE_MODEL", manifests.environment().get("NIBBLE_MODEL")).containsEntry("NVIDIA_VISIBLE_DEVICES", "all");
+    assertThat(environment).containsEntry("NIBBLE_OFFLOAD_MODEL", manifests.environment().get("NIBBLE_MODEL"))
+        .containsEntry("NIBBLE_OFFLOAD_HOST", "0.0.0.0").containsEntry("NIBBLE_OFFLOAD_DEVICE", "gpu").containsEntry("NVIDIA_VISIBLE_DEVICES", "all");
     assertThat(manifests.environment()).doesNotContainKey("NVIDIA_VISIBLE_DEVICES");
     assertThat(accelerator.getVolumeMounts()).contains(manifests.container().getVolumeMounts().stream().filter(mount -> mount.getName().equals("models")).findFirst().orElseThrow());
     assertThat(accelerator.getVolumeMounts()).filteredOn(mount -> mount.getName().equals("models")).allSatisfy(mount -> assertThat(mount.getReadOnly()).isTrue());
