@@ -532,6 +532,12 @@ final class K3sManifestsTest {
     assertThat(manifests.ours(Service.class).getSpec().getSessionAffinity()).isEqualTo("None");
   }
 
+  @Test
+  void theDocumentationNamesFilesThatExist() throws Exception {
+    List<String> named = Pattern.compile("`(k3s/[A-Za-z0-9/-]+\\.yaml|k3s/overlays/[A-Za-z0-9-]+)`").matcher(Files.readString(Path.of("docs/operations.md"))).results().map(name -> name.group(1)).toList();
+    assertThat(named).hasSizeGreaterThan(8).allSatisfy(name -> assertThat(Path.of(name)).exists());
+  }
+
   /** Of what has no library the classes here must be strict too. */
   @Test
   void misspelledFieldsOfOtherProjectsAreFound() throws Exception {
