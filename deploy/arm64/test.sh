@@ -4,6 +4,7 @@
 #   deploy/arm64/test.sh                 sets everything up if need be, and runs
 #   deploy/arm64/test.sh --setup         sets up only
 #   deploy/arm64/test.sh --digest        compares digests only
+#   deploy/arm64/test.sh --pages         tries memory pages of 4, 16 and 64 KiB only
 #   deploy/arm64/test.sh CLASS …         other test classes than those of the packages kernel and model, by full name
 #
 # What it installs: on this machine, if they are missing and it may (root on Debian or Ubuntu), the packages debootstrap and qemu-user-static; and a folder,
@@ -90,21 +91,47 @@ digests() {
     for threads in 1 3; do
       # shellcheck disable=SC2086
       got=$(emulated -cp "$classpath" dev.nibble.cli.Main bench --digest --threads $threads $run 2>"$work/digest.err") || got="none: $(tail -n 1 "$work/digest.err")"
-      if [ "$got" = "$expected" ]; then
-        equal=$((equal + 1))
-        printf 'equal      %s  bench --digest %s, %s threads\n' "$got" "$run" "$threads"
-      else
-        different=$((different + 1))
-        printf 'DIFFERENT  %s  bench --digest %s, %s threads; this machine: %s\n' "$got" "$run" "$threads" "$expected"
-      fi
+      compare "$got" "$expected" "bench --digest $run, $threads threads"
     done
   done
+}
+
+# pages: packs written on machines of each page size are the same bytes, and each machine computes the same from the pack of another.
+pages() {
+  local model=src/main/resources/models/nibble-home.gguf sizes=(4096 16384 65536) expected got index size other
+  if ! grep -q QEMU_PAGESIZE <<<"$("$qemu" -help 2>&1)"; then
+    say "page sizes are not tried: this emulator takes the machine's (qemu before version 10 can choose)"
+    return
+  fi
+  here -cp "$classpath" dev.nibble.cli.Main pack --force "$model" "$work/here.nib" >"$work/pack.log" 2>&1 || { tail -n 1 "$work/pack.log" >&2; die "no pack on this machine"; }
+  expected=$(here -cp "$classpath" dev.nibble.cli.Main bench --digest --prompt 7 --gen 3 2>/dev/null) || die "no digest on this machine"
+  for size in "${sizes[@]}"; do
+    QEMU_PAGESIZE=$size emulated -cp "$classpath" dev.nibble.cli.Main pack --force "$model" "$work/$size.nib" >"$work/pack.log" 2>&1 || tail -n 1 "$work/pack.log" >&2
+    compare "$(cmp "$work/here.nib" "$work/$size.nib" 2>&1 && echo same)" same "pack, pages of $size bytes"
+  done
+  for index in 0 1 2; do
+    size=${sizes[index]} other=${sizes[(index + 1) % 3]}
+    got=$(QEMU_PAGESIZE=$size emulated -cp "$classpath" dev.nibble.cli.Main bench --digest --prompt 7 --gen 3 --model "$work/$other.nib" 2>"$work/pages.err") ||
+      got="none: $(tail -n 1 "$work/pages.err")"
+    compare "$got" "$expected" "bench --digest, pages of $size bytes, pack from pages of $other"
+  done
+}
+
+# compare GOT EXPECTED WHAT
+compare() {
+  if [ "$1" = "$2" ]; then
+    equal=$((equal + 1))
+    printf 'equal      %s  %s\n' "$1" "$3"
+  else
+    different=$((different + 1))
+    printf 'DIFFERENT  %s  %s; this machine: %s\n' "$1" "$3" "$2"
+  fi
 }
 
 [ "$(uname -m)" != aarch64 ] || die "this machine is one: ./nibble test"
 only=''
 case "${1:-}" in
-  --setup | --digest) only=$1; shift ;;
+  --setup | --digest | --pages) only=$1; shift ;;
   -*) die "unknown option $1" ;;
 esac
 tools
@@ -125,7 +152,7 @@ mvn -B test-compile org.apache.maven.plugins:maven-dependency-plugin:3.9.0:build
   >"$work/build.log" 2>&1 || { grep -E '^\[ERROR\]' "$work/build.log" | head -n 20 >&2; die "compiling failed; all of it is in target/arm64/build.log"; }
 classpath=target/test-classes:target/classes:$(cat "$work/classpath")
 
-classes=("$@")
+classes=("$@") named=$#
 if [ ${#classes[@]} -eq 0 ]; then
   mapfile -t classes < <(cd target/test-classes && find dev/nibble/kernel dev/nibble/model -name '*Test.class' | sort | sed 's,/,.,g; s,\.class$,,')
 fi
@@ -135,7 +162,8 @@ if [ -z "$only" ]; then
   tests=$(grep -E '^[0-9]+ passed, [0-9]+ failed' "$work/tests.log" | tail -n 1) || true
   [ -n "$tests" ] || { tail -n 5 "$work/tests.err" >&2; tests="the tests did not end"; }
 fi
-digests
+[ "$only" = --pages ] || digests
+[ "$only" = --digest ] || [ $named -gt 0 ] || pages
 [ "$different" -eq 0 ] || status=1
-printf 'arm64, %s: %s%s digests equal, %s different\n' "$QEMU_CPU" "${tests:+$tests; }" "$equal" "$different"
+printf 'arm64, %s: %s%s digests and packs equal, %s different\n' "$QEMU_CPU" "${tests:+$tests; }" "$equal" "$different"
 exit $status

@@ -3,6 +3,7 @@ package dev.nibble.cli;
 import com.fasterxml.jackson.databind.ObjectMapper;
 import com.fasterxml.jackson.databind.node.JsonNodeFactory;
 import com.fasterxml.jackson.databind.node.ObjectNode;
+import dev.nibble.energy.EnergySources;
 import dev.nibble.engine.ModelOpener;
 import dev.nibble.eval.GreedyRun;
 import dev.nibble.eval.LogitsDigest;
@@ -89,12 +90,18 @@ final class BenchCommand implements Callable<Integer> {
       return print(description(opened).put("logits_sha256", LogitsDigest.of(runs, ids, generated)), "logits_sha256");
     }
     GreedyRun.run(runs, ids, Math.min(generated, 8), logits -> {}); // warms up the compiler and the caches
-    GreedyRun.Seconds seconds = GreedyRun.run(runs, ids, generated, logits -> {});
+    BenchEnergy energy = new BenchEnergy(EnergySources.detect());
+    GreedyRun.Seconds seconds;
+    try (energy) {
+      seconds = GreedyRun.run(runs, ids, generated, logits -> energy.logits());
+      energy.end();
+    }
     ObjectNode out = description(opened).put("load_seconds", load).put("time_to_first_token_seconds", seconds.prefill());
     out.put("prefill_tokens_per_second", prompt / seconds.prefill()).put("decode_tokens_per_second", generated / seconds.decode());
     out.put("rss_bytes", memory(Path.of("/proc/self/status"), "VmRSS:")); // before the roofline's buffer
     out.put("peak_rss_bytes", memory(Path.of("/proc/self/status"), "VmHWM:"));
     putRoofline(out, opened.loaded(), seconds.decode() / generated);
+    energy.put(out, prompt, generated);
     return print(out, null);
   }
 

@@ -241,8 +241,8 @@ final class Accelerator implements AutoCloseable {
         .addAllPromptIds(Messages.list(canary.promptIds())).setMaxTokens(canary.ids().length).setSampling(Messages.sampling(SamplingParameters.GREEDY))
         .setCredit(canary.ids().length).setRequestId("trial").build();
     BlockingQueue<RemoteCall.Event> events = new LinkedBlockingQueue<>();
-    long end = System.nanoTime() + settings.firstTokenTimeout().toNanos();
-    RemoteCall call = RemoteCall.start(this, open, start, settings.firstTokenTimeout().toNanos(), events);
+    long end = System.nanoTime() + settings.tokenTimeout().toNanos();
+    RemoteCall call = RemoteCall.start(this, open, start, settings.tokenTimeout().toNanos(), events);
     List<Integer> answer = new ArrayList<>();
     while (true) {
       RemoteCall.Event event = events.poll(Math.max(0, end - System.nanoTime()), TimeUnit.NANOSECONDS);

@@ -10,7 +10,7 @@ public enum FailureCause {
   DIED,
   /** It fell silent. */
   STALLED,
-  /** It took the request and told of progress, but no token came in time. */
+  /** It took the request and told of progress, but no token came for long. */
   SLOW,
   /** It answered what can't be. */
   NONSENSE

@@ -16,12 +16,12 @@ import java.util.OptionalDouble;
  * @param connectTimeout until an accelerator has to have taken a request, or described itself
  * @param hedgeDelay after this long without being taken, a request is offered to the next accelerator as well
  * @param stallTimeout longest silence in an answer; accelerators tell of progress once a second
- * @param firstTokenTimeout longest wait for a first token, from being taken on
+ * @param tokenTimeout longest wait for a token, its turn and the prompt included
  * @param probeInterval time between two looks at an accelerator
  * @param powerBudgetWatts an accelerator that draws more gets no request by {@code auto} or {@code prefer}; empty for any power
  */
 public record OffloadSettings(
-    List<Target> targets, OffloadPolicy policy, Optional<Tls> tls, Duration connectTimeout, Duration hedgeDelay, Duration stallTimeout, Duration firstTokenTimeout,
+    List<Target> targets, OffloadPolicy policy, Optional<Tls> tls, Duration connectTimeout, Duration hedgeDelay, Duration stallTimeout, Duration tokenTimeout,
     Duration probeInterval, OptionalDouble powerBudgetWatts) {
 
   /** Where an accelerator listens: a host's name, whose every address is an accelerator of its own, or an address. */

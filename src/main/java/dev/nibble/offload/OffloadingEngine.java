@@ -488,6 +488,10 @@ public final class OffloadingEngine implements Engine {
       }
       taken.cancel();
       failed(left, taken, failure);
+      if (length == limit) {
+        finishFull(); // all there: only its last word was missing or wrong
+        return true;
+      }
       return false;
     }
 
@@ -527,7 +531,7 @@ public final class OffloadingEngine implements Engine {
       };
       String sentence = accelerator.name() + " " + what + (inAnswer ? " after " + fromAccelerators + " tokens" : "") + " (" + failure.detail() + ").";
       troubles.append(' ').append(sentence);
-      broken |= inAnswer;
+      broken |= inAnswer && length < limit;
       // A refusal is an answer, and slowness may be the request's: only what others would meet as well opens the breaker.
       if (failure.cause() != FailureCause.REFUSED && failure.cause() != FailureCause.SLOW) {
         accelerator.failed(what + ": " + failure.detail());
@@ -543,33 +547,27 @@ public final class OffloadingEngine implements Engine {
       String name = call.accelerator().name();
       int begun = length;
       int credit = CREDIT;
-      long takenNanos = System.nanoTime();
-      long lastWord = takenNanos;
+      long lastWord = System.nanoTime();
+      long lastToken = lastWord;
       while (true) {
         long quiet = settings.stallTimeout().toNanos() - (System.nanoTime() - lastWord);
-        long untilFirst = length > begun ? Long.MAX_VALUE : settings.firstTokenTimeout().toNanos() - (System.nanoTime() - takenNanos);
-        RemoteCall.Event event = events.poll(Math.max(0, Math.min(Math.min(quiet, untilFirst), leftNanos())), TimeUnit.NANOSECONDS);
+        long barren = settings.tokenTimeout().toNanos() - (System.nanoTime() - lastToken);
+        RemoteCall.Event event = barren <= 0 ? null : events.poll(Math.max(0, Math.min(Math.min(quiet, barren), leftNanos())), TimeUnit.NANOSECONDS);
         checkpoint();
+        if (event == null && System.nanoTime() - lastToken >= settings.tokenTimeout().toNanos()) {
+          return new Failure(FailureCause.SLOW, "no token for " + settings.tokenTimeout().toMillis() + " ms");
+        }
+        if (event == null && System.nanoTime() - lastWord >= settings.stallTimeout().toNanos()) {
+          return new Failure(FailureCause.STALLED, "no word for " + settings.stallTimeout().toMillis() + " ms");
+        }
         if (event == null) {
-          if (quiet > 0 && untilFirst > 0 && System.nanoTime() - lastWord < settings.stallTimeout().toNanos()) {
-            continue;
-          }
-          if (length == limit) {
-            finishFull();
-            return null;
-          }
-          return untilFirst <= 0 ? new Failure(FailureCause.SLOW, "no token within " + settings.firstTokenTimeout().toMillis() + " ms")
-              : new Failure(FailureCause.STALLED, "no word for " + settings.stallTimeout().toMillis() + " ms");
+          continue;
         }
         if (event.call() != call) {
           continue; // of a call that lost the race
         }
         lastWord = System.nanoTime();
         if (event.status() != null) {
-          if (length == limit) {
-            finishFull(); // all there: only its last word is missing
-            return null;
-          }
           return new Failure(FailureCause.DIED, event.status().isOk() ? "it ended the stream without an end of the answer" : Accelerator.explain(event.status()));
         }
         call.taken();
@@ -586,6 +584,7 @@ public final class OffloadingEngine implements Engine {
               return failure;
             }
             lastAccelerator = name;
+            lastToken = lastWord;
             for (int i = 0; i < tokens.getIdsCount(); i++) {
               tell(tokens.getIds(i), request.logProbabilities() >= 0 ? tokens.getLogProbabilities(i) : Float.NaN);
               if (text.stopped()) {

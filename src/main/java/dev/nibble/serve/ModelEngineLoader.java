@@ -69,7 +69,7 @@ final class ModelEngineLoader implements EngineLoader {
     Optional<OffloadSettings.Tls> tls = offload.tls().trust()
         .map(trust -> new OffloadSettings.Tls(Path.of(trust), offload.tls().certificate().map(Path::of), offload.tls().key().map(Path::of)));
     return new OffloadSettings(offload.targets().orElseThrow().stream().map(OffloadSettings.Target::of).toList(), OffloadPolicy.of(offload.policy()).orElseThrow(), tls,
-        offload.connectTimeout(), offload.hedgeDelay(), offload.stallTimeout(), offload.firstTokenTimeout(), offload.probeInterval(), offload.powerBudget());
+        offload.connectTimeout(), offload.hedgeDelay(), offload.stallTimeout(), offload.tokenTimeout(), offload.probeInterval(), offload.powerBudget());
   }
 
   private static Optional<PackCache> packs(ServeConfig config) {

@@ -82,9 +82,9 @@ public interface ServeConfig {
     @WithDefault("3s")
     Duration stallTimeout();
 
-    /** Longest wait for a first token, waiting for its turn there included. */
+    /** Longest wait for a token, however much progress is told; waiting for its turn there and the prompt included. */
     @WithDefault("30s")
-    Duration firstTokenTimeout();
+    Duration tokenTimeout();
 
     /** Time between two looks at an accelerator. */
     @WithDefault("2s")

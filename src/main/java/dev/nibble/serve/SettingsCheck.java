@@ -71,7 +71,7 @@ public final class SettingsCheck {
     value(config, policy, String.class, OffloadPolicy.WORDS).filter(word -> OffloadPolicy.of(word).isEmpty()).ifPresent(other -> {
       throw refuse(config, policy, OffloadPolicy.WORDS);
     });
-    for (String time : List.of("connect-timeout", "hedge-delay", "stall-timeout", "first-token-timeout", "probe-interval")) {
+    for (String time : List.of("connect-timeout", "hedge-delay", "stall-timeout", "token-timeout", "probe-interval")) {
       String name = "nibble.offload." + time;
       value(config, name, Duration.class, "a time such as 500ms or 3s").filter(duration -> duration.isNegative() || duration.isZero()).ifPresent(none -> {
         throw refuse(config, name, "a time such as 500ms or 3s");

@@ -1,5 +1,7 @@
 package dev.nibble.architecture;
 
+import static com.tngtech.archunit.core.domain.JavaCall.Predicates.target;
+import static com.tngtech.archunit.core.domain.properties.HasName.Predicates.nameMatching;
 import static com.tngtech.archunit.lang.syntax.ArchRuleDefinition.noClasses;
 import static com.tngtech.archunit.library.dependencies.SlicesRuleDefinition.slices;
 
@@ -41,6 +43,18 @@ final class PackageRulesTest {
   @Test
   void enginesKnowNoWires() {
     forbid("dev.nibble.engine..", "dev.nibble.serve..", "dev.nibble.v1..", "io.grpc..", "io.vertx..", "jakarta.ws..");
+  }
+
+  @Test
+  void measuringEnergyKnowsNothingElse() {
+    forbid("dev.nibble.energy..", "dev.nibble.kernel..", "dev.nibble.format..", "dev.nibble.quant..", "dev.nibble.tokenizer..", "dev.nibble.model..",
+        "dev.nibble.engine..", "dev.nibble.serve..", "dev.nibble.v1..", "dev.nibble.cli..");
+  }
+
+  /** Mappings begin where files do, and packs are aligned for pages of up to 64 KiB: no code asks how large the machine's are. */
+  @Test
+  void nothingAsksForThePageSize() {
+    noClasses().that().resideInAPackage("dev.nibble..").should().callMethodWhere(target(nameMatching("(?i)(get)?pageSize"))).check(classes);
   }
 
   @Test

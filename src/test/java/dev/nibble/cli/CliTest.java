@@ -258,6 +258,12 @@ class CliTest {
     assertThat(result.path("threads").asInt()).isEqualTo(1);
     assertThat(result.path("kernels").asText()).contains("Q4_0");
     assertThat(result.has("vector_bits")).isTrue();
+    // Energy, or why none; whatever this machine has.
+    for (String number : List.of("energy_joules", "prefill_joules_per_token", "decode_joules_per_token")) {
+      assertThat(result.has(number)).as(number).isTrue();
+      assertThat(result.get(number).isNull()).as(number).isEqualTo(result.get("energy_source").isNull());
+    }
+    assertThat(result.path("energy_why_none").asText().isEmpty()).isEqualTo(!result.get("energy_source").isNull());
   }
 
   /** One number for all logits of a run that goes beyond three pages of the cache, while decoding. */

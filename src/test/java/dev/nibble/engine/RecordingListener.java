@@ -9,10 +9,10 @@ import java.util.concurrent.TimeoutException;
 import java.util.concurrent.atomic.AtomicInteger;
 
 /** Keeps all that an answer tells. */
-final class RecordingListener implements GenerationListener {
-  final List<GeneratedToken> tokens = java.util.Collections.synchronizedList(new ArrayList<>());
-  final CompletableFuture<Void> started = new CompletableFuture<>();
-  final AtomicInteger ends = new AtomicInteger();
+public final class RecordingListener implements GenerationListener {
+  public final List<GeneratedToken> tokens = java.util.Collections.synchronizedList(new ArrayList<>());
+  public final CompletableFuture<Void> started = new CompletableFuture<>();
+  public final AtomicInteger ends = new AtomicInteger();
   private final CompletableFuture<GenerationResult> end = new CompletableFuture<>();
 
   @Override
@@ -37,15 +37,15 @@ final class RecordingListener implements GenerationListener {
     end.completeExceptionally(error);
   }
 
-  boolean ended() {
+  public boolean ended() {
     return end.isDone();
   }
 
-  GenerationResult result() throws Exception {
+  public GenerationResult result() throws Exception {
     return end.get(20, TimeUnit.SECONDS);
   }
 
-  EngineException error() throws InterruptedException, TimeoutException {
+  public EngineException error() throws InterruptedException, TimeoutException {
     try {
       throw new AssertionError("answered " + end.get(20, TimeUnit.SECONDS));
     } catch (ExecutionException failure) {
@@ -53,12 +53,12 @@ final class RecordingListener implements GenerationListener {
     }
   }
 
-  int[] ids() {
+  public int[] ids() {
     return tokens.stream().mapToInt(GeneratedToken::id).toArray();
   }
 
   /** The whole text, once finished. */
-  String text() throws Exception {
+  public String text() throws Exception {
     String rest = result().text();
     StringBuilder text = new StringBuilder();
     tokens.forEach(token -> text.append(token.text()));

@@ -60,7 +60,7 @@ public final class FaultySidecar implements AutoCloseable {
     FULL,
     /** It takes no request, and does not refuse one either. */
     NEVER_TAKES,
-    /** It says a word now and then, but no token comes. */
+    /** It tells of progress without end, but no token comes. */
     NO_FIRST_TOKEN,
     /** All from here on in mid-answer: the connection breaks. */
     DIES,
@@ -82,7 +82,10 @@ public final class FaultySidecar implements AutoCloseable {
     MISCOUNTS,
     /** It ends for length too early. */
     WRONG_LENGTH,
-    NO_MESSAGE_AT_ALL;
+    /** A message of no known kind. */
+    UNKNOWN_MESSAGE,
+    /** A log-probability that is none. */
+    LOG_PROBABILITY_NAN;
 
     String words() {
       return name().toLowerCase(Locale.ROOT).replace('_', ' ');
@@ -104,11 +107,11 @@ public final class FaultySidecar implements AutoCloseable {
   private int port;
 
   public FaultySidecar() throws IOException {
-    this(Optional.empty());
+    this(Fault.NONE, Optional.empty());
   }
 
   /** @param certificates folder with server.pem, server.key and ca.pem, for mutual TLS */
-  FaultySidecar(Optional<Path> certificates) throws IOException {
+  FaultySidecar(Fault fault, Optional<Path> certificates) throws IOException {
     this.certificates = certificates;
     ModelOpener.Opened opened = ModelOpener.open(Optional.empty(), Optional.empty(), OptionalInt.of(1), KvCacheOptions.DEFAULT, (bytes, total) -> {});
     engine = new SequentialEngine(opened.info(), opened.loaded().model(), opened.tokenizer(), EngineOptions.DEFAULT);
@@ -116,7 +119,7 @@ public final class FaultySidecar implements AutoCloseable {
     try (ServerSocket socket = new ServerSocket(0)) {
       port = socket.getLocalPort();
     }
-    set(Fault.NONE);
+    set(fault);
   }
 
   public int port() {
@@ -151,7 +154,9 @@ public final class FaultySidecar implements AutoCloseable {
       case ABSENT -> stop();
       case HALF_OPEN -> {
         stop();
-        mute = new ServerSocket(port, 50, InetAddress.getLoopbackAddress());
+        mute = new ServerSocket();
+        mute.setReuseAddress(true);
+        mute.bind(new InetSocketAddress(InetAddress.getLoopbackAddress(), port));
       }
       default -> {
         if (server == null) {
@@ -332,9 +337,11 @@ public final class FaultySidecar implements AutoCloseable {
         }
         case LOSES_A_TOKEN -> super.sendMessage(with(good.toBuilder().setFirstIndex(good.getFirstIndex() + 1)));
         case FLOODS -> {
-          for (int i = 0; i < FLOOD; i++) {
-            super.sendMessage(with(good.toBuilder().setFirstIndex(good.getFirstIndex() + i)));
+          Tokens.Builder flood = good.toBuilder();
+          for (int i = 1; i < FLOOD; i++) {
+            flood.addIds(good.getIds(0));
           }
+          super.sendMessage(with(flood));
           over = true;
         }
         case WRONG_LENGTH -> {
@@ -342,7 +349,8 @@ public final class FaultySidecar implements AutoCloseable {
               .setReason(dev.nibble.offload.v1.FinishReason.FINISH_REASON_LENGTH).setCompletionTokens(tokens - 1)).build());
           end(Status.OK);
         }
-        case NO_MESSAGE_AT_ALL -> super.sendMessage((R) GenerateResponse.getDefaultInstance());
+        case LOG_PROBABILITY_NAN -> super.sendMessage(with(good.toBuilder().setLogProbabilities(0, Float.NaN)));
+        case UNKNOWN_MESSAGE -> super.sendMessage((R) GenerateResponse.getDefaultInstance());
         case NONE, ABSENT, HALF_OPEN, WRONG_MODEL, OTHER_PROTOCOL, GPU_MISSING, FULL, NEVER_TAKES, NO_FIRST_TOKEN, MISCOUNTS -> super.sendMessage((R) response);
       }
     }
