@@ -49,6 +49,11 @@ public interface Engine extends AutoCloseable {
   /** Requests being computed. */
   int running();
 
+  /** Fraction of the memory for keys and values that requests hold now, 0 to 1. */
+  default double cacheUsage() {
+    return 0;
+  }
+
   /** How fast answers were computed here lately. */
   default Rates rates() {
     return Rates.NONE;

@@ -200,6 +200,11 @@ public final class SequentialEngine implements Engine {
   }
 
   @Override
+  public double cacheUsage() {
+    return languageModel.cacheUsage();
+  }
+
+  @Override
   public int queueDepth() {
     lock.lock();
     try {

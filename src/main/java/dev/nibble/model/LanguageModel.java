@@ -12,6 +12,11 @@ public interface LanguageModel {
     return contextLength();
   }
 
+  /** Fraction of the memory for keys and values that sequences hold now, 0 to 1; 0 where none is set aside. */
+  default double cacheUsage() {
+    return 0;
+  }
+
   /** Begins a sequence with room for {@code capacity} tokens (at most {@link #longestSequence}). */
   Sequence newSequence(int capacity);
 

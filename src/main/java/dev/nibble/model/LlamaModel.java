@@ -131,6 +131,11 @@ public final class LlamaModel implements LanguageModel {
     return Math.min(config.context(), pages.shape().tokensWithin(pages.limitBytes()));
   }
 
+  @Override
+  public double cacheUsage() {
+    return pages.usedBytes() / (double) pages.limitBytes();
+  }
+
   TiledMatrix embedding() {
     return weights.embedding();
   }

@@ -111,6 +111,11 @@ public final class OffloadingEngine implements Engine {
   }
 
   @Override
+  public double cacheUsage() {
+    return local.cacheUsage();
+  }
+
+  @Override
   public int queueDepth() {
     return local.queueDepth();
   }

@@ -12,9 +12,14 @@ import com.fasterxml.jackson.databind.ObjectMapper;
 import com.fasterxml.jackson.databind.introspect.Annotated;
 import com.fasterxml.jackson.databind.introspect.JacksonAnnotationIntrospector;
 import com.fasterxml.jackson.dataformat.yaml.YAMLFactory;
+import dev.nibble.cli.K3sSchemas.EndpointPickerConfig;
+import dev.nibble.cli.K3sSchemas.InferencePool;
+import dev.nibble.cli.K3sSchemas.InferenceService;
+import dev.nibble.cli.K3sSchemas.ServingRuntime;
 import dev.nibble.serve.ServeConfig;
 import io.fabric8.kubernetes.api.model.ConfigMap;
 import io.fabric8.kubernetes.api.model.Container;
+import io.fabric8.kubernetes.api.model.ContainerBuilder;
 import io.fabric8.kubernetes.api.model.ContainerPort;
 import io.fabric8.kubernetes.api.model.EnvVar;
 import io.fabric8.kubernetes.api.model.HasMetadata;
@@ -22,6 +27,7 @@ import io.fabric8.kubernetes.api.model.Namespace;
 import io.fabric8.kubernetes.api.model.PersistentVolumeClaim;
 import io.fabric8.kubernetes.api.model.Pod;
 import io.fabric8.kubernetes.api.model.PodSpec;
+import io.fabric8.kubernetes.api.model.PodSpecBuilder;
 import io.fabric8.kubernetes.api.model.Probe;
 import io.fabric8.kubernetes.api.model.Quantity;
 import io.fabric8.kubernetes.api.model.ResourceRequirements;
@@ -33,8 +39,12 @@ import io.fabric8.kubernetes.api.model.ServicePort;
 import io.fabric8.kubernetes.api.model.Volume;
 import io.fabric8.kubernetes.api.model.VolumeMount;
 import io.fabric8.kubernetes.api.model.apps.Deployment;
+import io.fabric8.kubernetes.api.model.gatewayapi.v1.HTTPRoute;
+import io.fabric8.kubernetes.api.model.gatewayapi.v1.HTTPRouteRule;
 import io.fabric8.kubernetes.api.model.networking.v1.NetworkPolicy;
 import io.fabric8.kubernetes.api.model.policy.v1.PodDisruptionBudget;
+import io.fabric8.kubernetes.api.model.rbac.Role;
+import io.fabric8.kubernetes.api.model.rbac.RoleBinding;
 import io.fabric8.openshift.api.model.monitoring.v1.PrometheusRule;
 import io.fabric8.openshift.api.model.monitoring.v1.ServiceMonitor;
 import java.io.ByteArrayOutputStream;
@@ -82,7 +92,11 @@ final class K3sManifestsTest {
       Map.entry("v1/PersistentVolumeClaim", PersistentVolumeClaim.class), Map.entry("v1/Service", Service.class), Map.entry("v1/Pod", Pod.class),
       Map.entry("apps/v1/Deployment", Deployment.class), Map.entry("policy/v1/PodDisruptionBudget", PodDisruptionBudget.class),
       Map.entry("networking.k8s.io/v1/NetworkPolicy", NetworkPolicy.class), Map.entry("monitoring.coreos.com/v1/ServiceMonitor", ServiceMonitor.class),
-      Map.entry("v1/Secret", Secret.class), Map.entry("monitoring.coreos.com/v1/PrometheusRule", PrometheusRule.class));
+      Map.entry("v1/Secret", Secret.class), Map.entry("monitoring.coreos.com/v1/PrometheusRule", PrometheusRule.class), Map.entry("rbac.authorization.k8s.io/v1/Role", Role.class),
+      Map.entry("rbac.authorization.k8s.io/v1/RoleBinding", RoleBinding.class), Map.entry("gateway.networking.k8s.io/v1/HTTPRoute", HTTPRoute.class),
+      Map.entry("inference.networking.k8s.io/v1/InferencePool", InferencePool.class),
+      Map.entry("serving.kserve.io/v1alpha1/ServingRuntime", ServingRuntime.class),
+      Map.entry("serving.kserve.io/v1beta1/InferenceService", InferenceService.class));
   private static final String SCALED_OBJECT = "keda.sh/v1alpha1/ScaledObject";
 
   private static final ObjectMapper YAML = new ObjectMapper(YAMLFactory.builder().build()).configure(JsonParser.Feature.STRICT_DUPLICATE_DETECTION, true);
@@ -106,18 +120,48 @@ final class K3sManifestsTest {
       return all(type).getFirst();
     }
 
-    Deployment deployment() {
-      return only(Deployment.class);
+    /** The object of this kind that has the program's name. */
+    <T extends HasMetadata> T ours(Class<T> type) {
+      List<T> named = all(type).stream().filter(object -> object.getMetadata().getName().equals("nibble")).toList();
+      assertThat(named).hasSize(1);
+      return named.getFirst();
     }
 
+    Deployment deployment() {
+      return ours(Deployment.class);
+    }
+
+    /** Whether KServe makes the pods, and not a Deployment that is here. */
+    boolean kserve() {
+      return !all(ServingRuntime.class).isEmpty();
+    }
+
+    /** The program's pods; those that KServe makes are the runtime's with what the InferenceService puts over it, and the model mounted. */
+    PodSpec pod() {
+      if (!kserve()) {
+        return deployment().getSpec().getTemplate().getSpec();
+      }
+      ServingRuntime.Spec runtime = only(ServingRuntime.class).spec;
+      InferenceService.Predictor predictor = only(InferenceService.class).spec.predictor();
+      assertThat(predictor.getContainers()).isEmpty();
+      assertThat(predictor.getVolumes()).isEmpty();
+      assertThat(runtime.containers()).hasSize(1);
+      Container container = new ContainerBuilder(runtime.containers().getFirst()).withResources(predictor.model.getResources())
+          .addNewVolumeMount().withName("kserve-pvc-source").withMountPath("/mnt/models").withReadOnly().endVolumeMount().build();
+      return new PodSpecBuilder(predictor).withContainers(container).withVolumes(runtime.volumes()).withNodeSelector(runtime.nodeSelector())
+          .addNewVolume().withName("kserve-pvc-source")
+          .withNewPersistentVolumeClaim(predictor.model.storageUri.replaceFirst("^pvc://([^/]+).*", "$1"), true).endVolume().build();
+    }
+
+    /** The program's container. */
     Container container() {
-      List<Container> containers = deployment().getSpec().getTemplate().getSpec().getContainers();
-      assertThat(containers).hasSize(1);
-      return containers.getFirst();
+      List<Container> named = pod().getContainers().stream().filter(container -> container.getName().equals(kserve() ? "kserve-container" : "nibble")).toList();
+      assertThat(named).hasSize(1);
+      return named.getFirst();
     }
 
     Map<String, String> labels() {
-      return deployment().getSpec().getTemplate().getMetadata().getLabels();
+      return kserve() ? only(ServingRuntime.class).spec.labels() : deployment().getSpec().getTemplate().getMetadata().getLabels();
     }
 
     /** Settings that the container gets, by their environment variables. */
@@ -201,30 +245,40 @@ final class K3sManifestsTest {
     assertThat(namespace.getMetadata().getLabels()).containsEntry("pod-security.kubernetes.io/enforce", "restricted");
     manifests.objects().values().stream().filter(object -> object != namespace)
         .forEach(object -> assertThat(object.getMetadata().getNamespace()).as(object.getMetadata().getName()).isEqualTo(namespace.getMetadata().getName()));
-    assertThat(manifests.only(ServiceAccount.class).getAutomountServiceAccountToken()).isFalse();
-    assertThat(manifests.deployment().getSpec().getTemplate().getSpec().getServiceAccountName()).isEqualTo(manifests.only(ServiceAccount.class).getMetadata().getName());
-    restricted(manifests.deployment().getSpec().getTemplate().getSpec(), manifests);
+    assertThat(manifests.all(ServiceAccount.class)).allSatisfy(account -> assertThat(account.getAutomountServiceAccountToken()).isFalse());
+    assertThat(manifests.pod().getServiceAccountName()).isEqualTo(manifests.ours(ServiceAccount.class).getMetadata().getName());
+    assertThat(manifests.pod().getAutomountServiceAccountToken()).isFalse();
+    restricted(manifests.pod(), manifests);
+    assertThat(manifests.pod().getContainers()).allSatisfy(container -> assertThat(container.getLivenessProbe()).as(container.getName()).isNotNull());
+    for (Deployment deployment : manifests.all(Deployment.class)) {
+      restricted(deployment.getSpec().getTemplate().getSpec(), manifests);
+      assertThat(deployment.getSpec().getTemplate().getMetadata().getLabels()).containsAllEntriesOf(deployment.getSpec().getSelector().getMatchLabels());
+    }
   }
 
   @Test
   void theLoaderIsRestrictedToo() throws Exception {
     Pod loader = (Pod) strict(YAML.readTree(Files.readString(ROOT.resolve("loader.yaml"))));
+    assertThat(loader.getSpec().getAutomountServiceAccountToken()).isFalse();
     restricted(loader.getSpec(), parse(kustomize(BASE)));
     assertThat(loader.getSpec().getContainers().getFirst().getImage()).matches("busybox:\\d+\\.\\d+\\.\\d+");
   }
 
-  /** Kubernetes' Pod Security Standard "restricted", a read-only root, requests and limits, no token. */
+  /** Kubernetes' Pod Security Standard "restricted", a read-only root, requests and limits. */
   private static void restricted(PodSpec pod, Manifests manifests) {
-    assertThat(pod.getAutomountServiceAccountToken()).isFalse();
     assertThat(pod.getEnableServiceLinks()).as("variables such as NIBBLE_PORT would be taken for settings").isFalse();
     assertThat(pod.getSecurityContext().getRunAsNonRoot()).isTrue();
     assertThat(pod.getSecurityContext().getRunAsUser()).isPositive();
     assertThat(pod.getSecurityContext().getSeccompProfile().getType()).isEqualTo("RuntimeDefault");
     assertThat(Stream.of(pod.getHostNetwork(), pod.getHostPID(), pod.getHostIPC())).containsOnlyNulls();
     for (Volume volume : pod.getVolumes()) {
-      assertThat(volume.getEmptyDir() != null || volume.getPersistentVolumeClaim() != null || volume.getSecret() != null).as("volume " + volume.getName()).isTrue();
+      assertThat(volume.getEmptyDir() != null || volume.getPersistentVolumeClaim() != null || volume.getConfigMap() != null || volume.getSecret() != null)
+          .as("volume " + volume.getName()).isTrue();
       if (volume.getSecret() != null) {
         assertThat(volume.getSecret().getOptional()).as("pods start without it").isTrue();
+      }
+      if (volume.getConfigMap() != null) {
+        assertThat(manifests.objects()).containsKey("ConfigMap/" + volume.getConfigMap().getName());
       }
       if (volume.getPersistentVolumeClaim() != null) {
         assertThat(manifests.objects()).containsKey("PersistentVolumeClaim/" + volume.getPersistentVolumeClaim().getClaimName());
@@ -258,7 +312,7 @@ final class K3sManifestsTest {
     assertThat(version.find()).isTrue();
     String image = manifests.container().getImage();
     assertThat(image).matches("nibble:" + Pattern.quote(version.group(1)) + "-(x86-64-v3|x86-64-v4|arm64)");
-    String architecture = manifests.deployment().getSpec().getTemplate().getSpec().getNodeSelector().get("kubernetes.io/arch");
+    String architecture = manifests.pod().getNodeSelector().get("kubernetes.io/arch");
     switch (folder.getFileName().toString()) {
       case "base", "single-node" -> assertThat(architecture).isNull();
       default -> assertThat(architecture).isEqualTo(image.endsWith("arm64") ? "arm64" : "amd64");
@@ -287,9 +341,11 @@ final class K3sManifestsTest {
     probe(container.getLivenessProbe(), "/q/health/live");
     assertThat(Files.readString(Path.of("docs/observability.md"))).contains("`/q/health/started`", "`/q/health/ready`", "`/q/health/live`", "`/q/metrics`");
     int patience = container.getStartupProbe().getPeriodSeconds() * container.getStartupProbe().getFailureThreshold();
-    assertThat(manifests.deployment().getSpec().getProgressDeadlineSeconds()).isGreaterThan(patience);
+    if (!manifests.kserve()) {
+      assertThat(manifests.deployment().getSpec().getProgressDeadlineSeconds()).isGreaterThan(patience);
+    }
 
-    List<Service> services = manifests.all(Service.class);
+    List<Service> services = manifests.all(Service.class).stream().filter(service -> service.getMetadata().getLabels().containsValue("nibble")).toList();
     assertThat(services).hasSize(2);
     assertThat(services.stream().filter(service -> "None".equals(service.getSpec().getClusterIP()))).hasSize(1);
     for (Service service : services) {
@@ -309,8 +365,7 @@ final class K3sManifestsTest {
       assertThat(rule.getPorts()).extracting(port -> port.getPort().getIntVal()).containsExactlyInAnyOrder(http, grpc);
     });
     assertThat(manifests.labels()).containsAllEntriesOf(policy.getSpec().getPodSelector().getMatchLabels())
-        .containsAllEntriesOf(manifests.only(PodDisruptionBudget.class).getSpec().getSelector().getMatchLabels())
-        .containsAllEntriesOf(manifests.deployment().getSpec().getSelector().getMatchLabels());
+        .containsAllEntriesOf(manifests.only(PodDisruptionBudget.class).getSpec().getSelector().getMatchLabels());
   }
 
   private static void probe(Probe probe, String path) {
@@ -399,7 +454,7 @@ final class K3sManifestsTest {
     long preStop = manifests.container().getLifecycle().getPreStop().getSleep().getSeconds();
     Duration grace = Duration.parse("PT" + manifests.environment().get("NIBBLE_GRACE_PERIOD"));
     // ServedModels: the grace period, a second for last words; then a few to end.
-    assertThat(manifests.deployment().getSpec().getTemplate().getSpec().getTerminationGracePeriodSeconds()).isGreaterThanOrEqualTo(preStop + grace.toSeconds() + 1 + 5);
+    assertThat(manifests.pod().getTerminationGracePeriodSeconds()).isGreaterThanOrEqualTo(preStop + grace.toSeconds() + 1 + 5);
     assertThat(preStop).isPositive();
     assertThat(manifests.only(PodDisruptionBudget.class).getSpec().getMaxUnavailable().getIntVal()).isEqualTo(1);
   }
@@ -434,6 +489,148 @@ final class K3sManifestsTest {
         .allSatisfy(spread -> assertThat(manifests.labels()).containsAllEntriesOf(spread.getLabelSelector().getMatchLabels()));
     assertThat(manifests.all(Service.class).stream().filter(service -> "ClientIP".equals(service.getSpec().getSessionAffinity()))).hasSize(1);
     assertThat(manifests.only(PersistentVolumeClaim.class).getSpec().getAccessModes()).containsExactly("ReadWriteMany");
+  }
+
+  @Test
+  void theAcceleratorStandsBesideTheGateway() throws Exception {
+    Manifests manifests = parse(kustomize(ROOT.resolve("overlays/jetson")));
+    PodSpec pod = manifests.pod();
+    assertThat(pod.getNodeSelector()).isEqualTo(Map.of("kubernetes.io/arch", "arm64", "nibble.dev/accelerator", "jetson"));
+    assertThat(pod.getRuntimeClassName()).isEqualTo("nvidia");
+    assertThat(pod.getContainers()).extracting(Container::getName).containsExactlyInAnyOrder("nibble", "accelerator");
+    Container accelerator = pod.getContainers().stream().filter(container -> container.getName().equals("accelerator")).findFirst().orElseThrow();
+    assertThat(accelerator.getImage()).startsWith("nibble-jetson:" + manifests.container().getImage().replaceFirst("nibble:(\\d+\\.\\d+\\.\\d+).*", "$1"));
+    assertThat(accelerator.getPorts()).extracting(ContainerPort::getContainerPort).containsExactly(9100);
+    assertThat(manifests.environment()).containsEntry("NIBBLE_OFFLOAD_TARGETS", "localhost:9100").containsEntry("NIBBLE_OFFLOAD_POLICY", "auto");
+    Map<String, String> environment = accelerator.getEnv().stream().collect(Collectors.toMap(EnvVar::getName, EnvVar::getValue));
+    assertThat(environment).containsEntry("NIBBLE_OFFLOAD_MODEL", manifests.environment().get("NIBBLE_MODEL"))
+        .containsEntry("NIBBLE_OFFLOAD_HOST", "0.0.0.0").containsEntry("NIBBLE_OFFLOAD_DEVICE", "gpu").containsEntry("NVIDIA_VISIBLE_DEVICES", "all");
+    assertThat(manifests.environment()).doesNotContainKey("NVIDIA_VISIBLE_DEVICES");
+    assertThat(accelerator.getVolumeMounts()).contains(manifests.container().getVolumeMounts().stream().filter(mount -> mount.getName().equals("models")).findFirst().orElseThrow());
+    assertThat(accelerator.getVolumeMounts()).filteredOn(mount -> mount.getName().equals("models")).allSatisfy(mount -> assertThat(mount.getReadOnly()).isTrue());
+    // Either of these would make the pod unready, and with it the gateway, which needs no accelerator.
+    assertThat(accelerator.getReadinessProbe()).isNull();
+    assertThat(accelerator.getStartupProbe()).isNull();
+    assertThat(accelerator.getLivenessProbe().getGrpc().getPort()).isEqualTo(9100);
+    assertThat(accelerator.getLivenessProbe().getGrpc().getService()).isEqualTo("nibble.offload.v1.AcceleratorService");
+    assertThat(Files.readString(Path.of("proto/nibble/offload/v1/offload.proto"))).contains("package nibble.offload.v1;", "service AcceleratorService");
+    assertThat(manifests.all(Service.class)).as("nobody else reaches it").allSatisfy(
+        service -> assertThat(service.getSpec().getPorts()).noneMatch(port -> port.getPort() == 9100));
+    assertThat(manifests.deployment().getSpec().getStrategy().getRollingUpdate().getMaxSurge().getIntVal()).as("one GPU").isZero();
+  }
+
+  @Test
+  void kserveServesAModelFromTheVolume() throws Exception {
+    Manifests manifests = parse(kustomize(ROOT.resolve("overlays/kserve")));
+    assertThat(manifests.all(Deployment.class)).as("KServe makes it").isEmpty();
+    ServingRuntime runtime = manifests.only(ServingRuntime.class);
+    InferenceService service = manifests.only(InferenceService.class);
+    InferenceService.Model model = service.spec.predictor().model;
+    assertThat(model.runtime).isEqualTo(runtime.getMetadata().getName());
+    assertThat(runtime.spec.supportedModelFormats()).extracting(ServingRuntime.SupportedModelFormat::name).containsExactly(model.modelFormat.name()).containsExactly("gguf");
+    assertThat(runtime.spec.protocolVersions()).contains(model.protocolVersion).containsExactly("v2", "grpc-v2");
+    assertThat(model.storageUri).isEqualTo("pvc://" + manifests.only(PersistentVolumeClaim.class).getMetadata().getName());
+    assertThat(manifests.environment()).containsEntry("NIBBLE_MODEL", "/mnt/models/model.gguf").containsEntry("NIBBLE_MODEL_NAME", "{{.Name}}").containsKey("NIBBLE_GRACE_PERIOD");
+    assertThat(manifests.container().getPorts().getFirst().getName()).as("KServe's own Service leads to the first").isEqualTo("http");
+    assertThat(manifests.all(Service.class)).extracting(other -> other.getMetadata().getName()).as("KServe may make Services of its name")
+        .doesNotContain(service.getMetadata().getName());
+    assertThat(service.getMetadata().getAnnotations()).containsEntry("serving.kserve.io/deploymentMode", "RawDeployment");
+    // The probes, securityContext and so on are checked like the base's; what both have is the same.
+    Container base = parse(kustomize(BASE)).container();
+    assertThat(manifests.container().getStartupProbe()).isEqualTo(base.getStartupProbe());
+    assertThat(manifests.container().getReadinessProbe()).isEqualTo(base.getReadinessProbe());
+    assertThat(manifests.container().getLivenessProbe()).isEqualTo(base.getLivenessProbe());
+  }
+
+  @Test
+  void theEndpointPickerReadsMetricsThatExist() throws Exception {
+    Manifests manifests = parse(kustomize(ROOT.resolve("overlays/gateway-api-inference")));
+    InferencePool pool = manifests.only(InferencePool.class);
+    assertThat(manifests.labels()).containsAllEntriesOf(pool.spec.selector().matchLabels());
+    List<Integer> ports = manifests.container().getPorts().stream().map(ContainerPort::getContainerPort).toList();
+    assertThat(pool.spec.targetPorts()).hasSize(1).allSatisfy(port -> assertThat(ports).contains(port.number()));
+    assertThat(pool.spec.endpointPickerRef().failureMode()).isEqualTo("FailOpen");
+
+    Deployment picker = manifests.all(Deployment.class).stream().filter(deployment -> deployment != manifests.deployment()).findFirst().orElseThrow();
+    Map<String, String> pickerLabels = picker.getSpec().getTemplate().getMetadata().getLabels();
+    assertThat(pickerLabels).as("it is no endpoint").doesNotContainValue("nibble");
+    Service service = manifests.all(Service.class).stream().filter(other -> other.getMetadata().getName().equals(pool.spec.endpointPickerRef().name())).findFirst().orElseThrow();
+    assertThat(pickerLabels).containsAllEntriesOf(service.getSpec().getSelector());
+    assertThat(service.getSpec().getPorts()).extracting(ServicePort::getPort).containsExactly(pool.spec.endpointPickerRef().port().number());
+    Container container = picker.getSpec().getTemplate().getSpec().getContainers().getFirst();
+    assertThat(container.getArgs()).contains("--pool-name=" + pool.getMetadata().getName(), "--pool-namespace=" + pool.getMetadata().getNamespace(),
+        "--model-server-metrics-path=/q/metrics", "--lora-info-metric=", "--cache-info-metric=");
+    Set<String> read = container.getArgs().stream().filter(argument -> argument.contains("-metric=nibble_")).map(argument -> argument.split("=")[1]).collect(Collectors.toSet());
+    assertThat(read).isEqualTo(Set.of("nibble_queue_depth", "nibble_kv_cache_usage_ratio")).isSubsetOf(exported());
+
+    ServiceAccount account = manifests.all(ServiceAccount.class).stream().filter(other -> other.getMetadata().getName().equals(picker.getSpec().getTemplate().getSpec().getServiceAccountName())).findFirst().orElseThrow();
+    RoleBinding binding = manifests.only(RoleBinding.class);
+    assertThat(binding.getSubjects()).hasSize(1).allSatisfy(subject -> assertThat(subject.getName()).isEqualTo(account.getMetadata().getName()).isNotEqualTo("nibble"));
+    assertThat(binding.getRoleRef().getName()).isEqualTo(manifests.only(Role.class).getMetadata().getName());
+    assertThat(manifests.only(Role.class).getRules()).allSatisfy(rule -> assertThat(rule.getVerbs()).containsExactly("get", "list", "watch"));
+
+    ConfigMap config = (ConfigMap) manifests.objects().get("ConfigMap/" + picker.getSpec().getTemplate().getSpec().getVolumes().getFirst().getConfigMap().getName());
+    assertThat(config.getData()).containsOnlyKeys("picker-config.yaml");
+    EndpointPickerConfig picks = STRICT.treeToValue(YAML.readTree(config.getData().get("picker-config.yaml")), EndpointPickerConfig.class);
+    assertThat(picks.apiVersion() + "/" + picks.kind()).isEqualTo("inference.networking.x-k8s.io/v1alpha1/EndpointPickerConfig");
+    Set<String> plugins = picks.plugins().stream().map(EndpointPickerConfig.Plugin::type).collect(Collectors.toSet());
+    assertThat(picks.schedulingProfiles()).hasSize(1);
+    assertThat(picks.schedulingProfiles().getFirst().plugins()).extracting(EndpointPickerConfig.SchedulingPlugin::pluginRef).containsExactlyInAnyOrderElementsOf(plugins);
+
+    List<HTTPRouteRule> rules = manifests.only(HTTPRoute.class).getSpec().getRules();
+    assertThat(rules).extracting(rule -> rule.getMatches().getFirst().getPath().getValue()).containsExactly("/v1", "/v2");
+    assertThat(rules.getFirst().getBackendRefs()).hasSize(1).allSatisfy(backend -> {
+      assertThat(backend.getGroup() + "/" + backend.getKind()).isEqualTo("inference.networking.k8s.io/InferencePool");
+      assertThat(backend.getName()).isEqualTo(pool.getMetadata().getName());
+    });
+    assertThat(rules.getLast().getBackendRefs()).hasSize(1).allSatisfy(backend -> {
+      assertThat(backend.getName()).isEqualTo(manifests.ours(Service.class).getMetadata().getName());
+      assertThat(ports).contains(backend.getPort());
+    });
+    assertThat(manifests.ours(Service.class).getSpec().getSessionAffinity()).isEqualTo("None");
+  }
+
+  @Test
+  void theDocumentationNamesFilesThatExist() throws Exception {
+    List<String> named = Pattern.compile("`(k3s/[A-Za-z0-9/-]+\\.yaml|k3s/overlays/[A-Za-z0-9-]+)`").matcher(Files.readString(Path.of("docs/operations.md"))).results().map(name -> name.group(1)).toList();
+    assertThat(named).hasSizeGreaterThan(8).allSatisfy(name -> assertThat(Path.of(name)).exists());
+  }
+
+  /** Of what has no library the classes here must be strict too. */
+  @Test
+  void misspelledFieldsOfOtherProjectsAreFound() throws Exception {
+    Map<String, List<String>> fields = Map.of(
+        "gateway-api-inference/route.yaml", List.of("targetPorts:", "number:", "endpointPickerRef:", "failureMode:", "parentRefs:", "backendRefs:", "timeouts:"),
+        "gateway-api-inference/picker.yaml", List.of("roleRef:", "verbs:", "subjects:"),
+        "kserve/runtime.yaml", List.of("supportedModelFormats:", "autoSelect:", "protocolVersions:", "containers:", "periodSeconds:", "sizeLimit:"),
+        "kserve/service.yaml", List.of("predictor:", "minReplicas:", "enableServiceLinks:", "seccompProfile:", "modelFormat:", "storageUri:", "resources:"));
+    for (Map.Entry<String, List<String>> file : fields.entrySet()) {
+      String text = Files.readString(ROOT.resolve("overlays").resolve(file.getKey()));
+      parse(text);
+      for (String field : file.getValue()) {
+        assertThat(text).contains(field);
+        String misspelled = text.replaceFirst(field, "x" + field);
+        assertThatThrownBy(() -> parse(misspelled)).as(file.getKey() + " " + field).hasMessageContaining("Unrecognized field");
+      }
+    }
+    String picker = Files.readString(ROOT.resolve("overlays/gateway-api-inference/picker-config.yaml"));
+    for (String field : List.of("plugins:", "schedulingProfiles:", "pluginRef:", "weight:")) {
+      JsonNode misspelled = YAML.readTree(picker.replaceFirst(field, "x" + field));
+      assertThatThrownBy(() -> STRICT.treeToValue(misspelled, EndpointPickerConfig.class)).as(field).hasMessageContaining("Unrecognized field");
+    }
+  }
+
+  /** What docs/operations.md tells to add where NVIDIA's device plugin counts GPUs. */
+  @Test
+  void theDevicePluginsResourceGoesOnTop(@TempDir Path folder) throws Exception {
+    String patch = Files.readString(Path.of("docs/operations.md")).split("cat >site/gpu.yaml <<'END'\n", 2)[1].split("\n *END\n", 2)[0].stripIndent();
+    Path overlay = folder.toRealPath().relativize(ROOT.resolve("overlays/jetson").toRealPath());
+    Files.writeString(folder.resolve("kustomization.yaml"), "bases:\n  - " + overlay + "\npatchesStrategicMerge:\n  - gpu.yaml\n");
+    Files.writeString(folder.resolve("gpu.yaml"), patch);
+    Manifests manifests = parse(kustomize(folder));
+    Map<String, Quantity> limits = manifests.pod().getContainers().stream().filter(container -> container.getName().equals("accelerator")).findFirst().orElseThrow().getResources().getLimits();
+    assertThat(limits).containsEntry("nvidia.com/gpu", new Quantity("1")).containsKeys("cpu", "memory");
+    assertThat(manifests.container().getResources().getLimits()).containsOnlyKeys("cpu", "memory");
   }
 
   @Test
@@ -511,7 +708,7 @@ final class K3sManifestsTest {
     ResourceRequirements small = parse(kustomize(BASE)).container().getResources();
     assertThat(Quantity.getAmountInBytes(resources.getRequests().get("memory"))).isGreaterThan(Quantity.getAmountInBytes(small.getRequests().get("memory")));
     assertThat(manifests.environment()).containsEntry("NIBBLE_THREADS", "3").containsEntry("NIBBLE_MODEL", "/models/model.gguf").containsKey("NIBBLE_GRACE_PERIOD");
-    restricted(manifests.deployment().getSpec().getTemplate().getSpec(), manifests);
+    restricted(manifests.pod(), manifests);
   }
 
   private static String size(String... options) {

@@ -73,6 +73,15 @@ class LoadingTest {
       assertThat(reply.header("Retry-After")).isEqualTo("1");
       assertThat(reply.json().get("error").get("code").textValue()).isEqualTo("model_loading");
     }
+    assertThat(api.get("/v2/health/live").text()).isEqualTo("{\"live\":true}");
+    Api.Reply notYet = api.get("/v2/health/ready");
+    assertThat(notYet.status()).isEqualTo(503);
+    assertThat(notYet.text()).isEqualTo("{\"live\":false,\"ready\":false}");
+    for (Api.Reply reply : new Api.Reply[] {api.get("/v2/models/nibble-home/ready"), api.post("/v2/models/nibble-home/generate", "{\"text_input\":\"Once\"}")}) {
+      assertThat(reply.status()).isEqualTo(503);
+      assertThat(reply.header("Retry-After")).isEqualTo("1");
+      assertThat(reply.json().get("error").textValue()).contains("being loaded");
+    }
 
     loader.gate.countDown();
     Api.await("the model is loaded", () -> api.get("/q/health/started").status() == 200);
@@ -82,6 +91,7 @@ class LoadingTest {
     loader.loaded.close();
     Api.Reply dead = api.get("/q/health/live");
     assertThat(dead.status()).as("the engine's thread has ended").isEqualTo(503);
+    assertThat(api.get("/v2/health/live").status()).isEqualTo(503);
     assertThat(dead.text()).contains("\"nibble-home\": \"ended\"");
   }
 }

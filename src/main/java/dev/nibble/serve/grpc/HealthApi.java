@@ -10,6 +10,7 @@ import grpc.health.v1.HealthGrpc;
 import grpc.health.v1.HealthOuterClass.HealthCheckRequest;
 import grpc.health.v1.HealthOuterClass.HealthCheckResponse;
 import grpc.health.v1.HealthOuterClass.HealthCheckResponse.ServingStatus;
+import inference.GRPCInferenceServiceGrpc;
 import io.grpc.Status;
 import io.grpc.stub.ServerCallStreamObserver;
 import io.grpc.stub.StreamObserver;
@@ -28,7 +29,9 @@ import java.util.Set;
 @GrpcService
 final class HealthApi extends HealthGrpc.HealthImplBase {
   private static final Set<String> SERVICES =
-      Set.of("", GenerationServiceGrpc.SERVICE_NAME, ModelServiceGrpc.SERVICE_NAME, TokenizerServiceGrpc.SERVICE_NAME, AcceleratorServiceGrpc.SERVICE_NAME);
+      Set.of(
+          "", GenerationServiceGrpc.SERVICE_NAME, ModelServiceGrpc.SERVICE_NAME, TokenizerServiceGrpc.SERVICE_NAME, AcceleratorServiceGrpc.SERVICE_NAME,
+          GRPCInferenceServiceGrpc.SERVICE_NAME);
   /** The protocol's SERVICE_UNKNOWN, which the framework's copy of it leaves out. */
   private static final int SERVICE_UNKNOWN = 3;
 

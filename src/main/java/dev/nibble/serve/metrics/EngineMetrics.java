@@ -66,6 +66,8 @@ public final class EngineMetrics {
     Tags tags = Tags.of(MODEL, model.name());
     Gauge.builder("nibble.queue.depth", engine, Engine::queueDepth).description("Requests waiting for their turn.").tags(tags).register(registry);
     Gauge.builder("nibble.requests.running", engine, Engine::running).description("Requests being computed.").tags(tags).register(registry);
+    Gauge.builder("nibble.kv.cache.usage.ratio", engine, Engine::cacheUsage)
+        .description("Fraction of the memory for keys and values that requests hold.").tags(tags).register(registry);
     FunctionCounter.builder("nibble.engine.forward.passes", engine, Engine::forwardPasses)
         .description("Forward passes: one for a chunk of prompt, one for each further token.").tags(tags).register(registry);
     info("nibble.model.info", "Which model is served.",

@@ -3,18 +3,17 @@ package dev.nibble.serve.rest;
 import com.fasterxml.jackson.databind.node.ArrayNode;
 import com.fasterxml.jackson.databind.node.JsonNodeFactory;
 import com.fasterxml.jackson.databind.node.ObjectNode;
-import dev.nibble.engine.FinishReason;
 import dev.nibble.engine.GeneratedToken;
 import dev.nibble.engine.GenerationResult;
 import dev.nibble.tokenizer.Tokenizer;
 import java.util.List;
-import java.util.Locale;
+import java.util.Optional;
 
 /**
  * How an answer is written as OpenAI's JSON objects, whole or in chunks. One for each answer, since pieces depend on those before;
  * not thread-safe.
  */
-abstract sealed class AnswerFormat permits ChatFormat, TextFormat {
+abstract sealed class AnswerFormat implements WholeWriter, StreamWriter permits ChatFormat, TextFormat {
   private final String id;
   private final String model;
   private final long createdEpochSeconds;
@@ -57,28 +56,31 @@ abstract sealed class AnswerFormat permits ChatFormat, TextFormat {
   /** Whether the answer needs a chunk before its first piece. */
   abstract boolean hasFirst(String prefix);
 
-  /** The answer as one object. */
-  final ObjectNode whole(String text, List<GeneratedToken> tokens, GenerationResult result) {
+  @Override
+  public final ObjectNode whole(String text, List<GeneratedToken> tokens, GenerationResult result) {
     ObjectNode body = head(false);
     ObjectNode choice = body.putArray("choices").addObject().put("index", 0);
     putWhole(choice, text, tokens);
-    choice.put("finish_reason", name(result.reason()));
+    choice.put("finish_reason", WholeWriter.finishReason(result));
     body.set("usage", usage(result));
-    body.set("timings", timings(result));
+    body.set("timings", WholeWriter.timings(result));
     return body;
   }
 
-  /** The chunk before the first piece. */
-  final ObjectNode first(String prefix) {
+  @Override
+  public final Optional<ObjectNode> first(String prefix) {
+    if (!hasFirst(prefix)) {
+      return Optional.empty();
+    }
     ObjectNode body = chunk();
     ObjectNode choice = body.withArray("choices").addObject().put("index", 0);
     putFirst(choice, prefix);
     choice.putNull("logprobs").putNull("finish_reason");
-    return body;
+    return Optional.of(body);
   }
 
-  /** A chunk with a piece of the text. */
-  final ObjectNode piece(String text, GeneratedToken tokenOrNull) {
+  @Override
+  public final ObjectNode piece(String text, GeneratedToken tokenOrNull) {
     ObjectNode body = chunk();
     ObjectNode choice = body.withArray("choices").addObject().put("index", 0);
     putPiece(choice, text, tokenOrNull);
@@ -86,18 +88,28 @@ abstract sealed class AnswerFormat permits ChatFormat, TextFormat {
     return body;
   }
 
+  @Override
+  public final List<ObjectNode> ends(GenerationResult result) {
+    return usageInChunks ? List.of(last(result), usageChunk(result)) : List.of(last(result));
+  }
+
+  @Override
+  public final boolean saysDone() {
+    return true;
+  }
+
   /** The chunk that says why the answer ended. */
-  final ObjectNode last(GenerationResult result) {
+  private ObjectNode last(GenerationResult result) {
     ObjectNode body = chunk();
     ObjectNode choice = body.withArray("choices").addObject().put("index", 0);
     putLast(choice);
-    choice.putNull("logprobs").put("finish_reason", name(result.reason()));
-    body.set("timings", timings(result));
+    choice.putNull("logprobs").put("finish_reason", WholeWriter.finishReason(result));
+    body.set("timings", WholeWriter.timings(result));
     return body;
   }
 
   /** The chunk after that, where usage was asked for. */
-  final ObjectNode usageChunk(GenerationResult result) {
+  private ObjectNode usageChunk(GenerationResult result) {
     ObjectNode body = head(true);
     body.putArray("choices");
     body.set("usage", usage(result));
@@ -122,38 +134,11 @@ abstract sealed class AnswerFormat permits ChatFormat, TextFormat {
         .put("system_fingerprint", fingerprint);
   }
 
-  private static String name(FinishReason reason) {
-    return switch (reason) {
-      case STOP -> "stop";
-      case LENGTH -> "length";
-    };
-  }
-
   private static ObjectNode usage(GenerationResult result) {
     return JsonNodeFactory.instance.objectNode()
         .put("prompt_tokens", result.promptTokens())
         .put("completion_tokens", result.completionTokens())
         .put("total_tokens", result.promptTokens() + result.completionTokens());
-  }
-
-  /** Nibble's own addition. */
-  private static ObjectNode timings(GenerationResult result) {
-    ObjectNode timings = JsonNodeFactory.instance.objectNode()
-        .put("queue_ms", milliseconds(result.queueNanos()))
-        .put("prefill_ms", milliseconds(result.prefillNanos()))
-        .put("decode_ms", milliseconds(result.decodeNanos()));
-    result.placement().ifPresent(placement -> timings.putObject("offload")
-        .put("policy", placement.policy().name().toLowerCase(Locale.ROOT))
-        .put("accelerator", placement.accelerator())
-        .put("accelerator_tokens", placement.acceleratorTokens())
-        .put("reason", placement.reason())
-        .put("continued", placement.continued()));
-    return timings;
-  }
-
-  /** To a microsecond. */
-  private static double milliseconds(long nanos) {
-    return Math.round(nanos / 1e3) / 1e3;
   }
 
   static ArrayNode bytes(byte[] bytes) {

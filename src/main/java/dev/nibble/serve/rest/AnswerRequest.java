@@ -1,11 +1,16 @@
 package dev.nibble.serve.rest;
 
+import dev.nibble.engine.Engine;
+import dev.nibble.engine.GenerationRequest;
 import dev.nibble.engine.OffloadPolicy;
 import dev.nibble.engine.SamplingParameters;
+import dev.nibble.serve.RequestDefaults;
+import dev.nibble.serve.ServeConfig;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
 import java.util.OptionalInt;
+import java.util.stream.Stream;
 
 /**
  * A request for an answer, whichever endpoint it came to.
@@ -39,5 +44,19 @@ record AnswerRequest(
     stop = List.copyOf(stop);
     fieldNames = Map.copyOf(fieldNames);
     ignoredFields = List.copyOf(ignoredFields);
+  }
+
+  /** The same, which ignored further fields. */
+  AnswerRequest ignoring(List<String> more) {
+    return new AnswerRequest(
+        model, prompt, maxTokens, sampling, stop, logProbabilities, stream, includeUsage, echo, ignoreEndOfGeneration, offload,
+        fieldNames, Stream.concat(ignoredFields.stream(), more.stream()).toList());
+  }
+
+  /** What the engine is asked. @throws EngineException INVALID_REQUEST if the model can't take the prompt */
+  GenerationRequest generation(Engine engine, ServeConfig config, long deadlineNanos) {
+    int[] promptIds = prompt.ids(engine.tokenizer());
+    int most = maxTokens.orElseGet(() -> RequestDefaults.maxTokens(config, engine, promptIds.length));
+    return new GenerationRequest(promptIds, most, sampling, stop, logProbabilities, ignoreEndOfGeneration, deadlineNanos).withOffload(offload);
   }
 }

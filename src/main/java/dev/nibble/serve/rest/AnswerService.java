@@ -8,7 +8,6 @@ import dev.nibble.engine.GeneratedToken;
 import dev.nibble.engine.GenerationRequest;
 import dev.nibble.serve.Answer;
 import dev.nibble.serve.CallTracker;
-import dev.nibble.serve.RequestDefaults;
 import dev.nibble.serve.ServeConfig;
 import dev.nibble.serve.ServedModels;
 import jakarta.inject.Inject;
@@ -17,21 +16,16 @@ import java.time.Instant;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
+import java.util.Optional;
 import java.util.UUID;
 import java.util.regex.Pattern;
 import java.util.stream.Collectors;
 import org.eclipse.microprofile.config.inject.ConfigProperty;
 import org.jboss.logging.Logger;
 
-/** Answers requests for conversations and text, each on a thread of its own that may wait. */
+/** Answers requests for conversations and text, of whichever API, each on a thread of its own that may wait. */
 @Singleton
 final class AnswerService {
-  /** The two endpoints that answer. */
-  enum Endpoint {
-    CHAT,
-    TEXT
-  }
-
   private static final Logger LOG = Logger.getLogger(AnswerService.class);
   /** Names of fields fit for a header; a client's other inventions are not repeated. */
   private static final Pattern TELLABLE = Pattern.compile("[A-Za-z0-9_.\\[\\]-]{1,64}");
@@ -108,22 +102,13 @@ final class AnswerService {
     }
 
     private void respond(byte[] body) throws InterruptedException {
-      ObjectNode tree = Json.readObject(body);
-      AnswerRequest request =
-          switch (endpoint) {
-            case CHAT -> RequestParser.chat(tree);
-            case TEXT -> RequestParser.completion(tree);
-          };
+      Task task = read(Json.readObject(body));
+      AnswerRequest request = task.request();
       fieldNames = request.fieldNames();
       tellIgnored(request.ignoredFields());
 
       Engine engine = models.require(request.model());
-      int[] promptIds = request.prompt().ids(engine.tokenizer());
-      int maxTokens = request.maxTokens().orElse(RequestDefaults.maxTokens(config, engine, promptIds.length));
-      GenerationRequest generation =
-          new GenerationRequest(
-              promptIds, maxTokens, request.sampling(), request.stop(), request.logProbabilities(), request.ignoreEndOfGeneration(), Long.MAX_VALUE)
-              .withOffload(request.offload());
+      GenerationRequest generation = request.generation(engine, config, Long.MAX_VALUE);
       if (request.prompt().beginsText()) {
         answer.startOwnText(engine, generation);
       } else {
@@ -131,25 +116,48 @@ final class AnswerService {
       }
 
       String echo = request.echo() ? request.prompt().text(engine.tokenizer()) : "";
-      AnswerFormat format = format(engine, request);
-      if (request.stream()) {
-        stream(format, request, echo);
-      } else {
-        whole(format, echo);
+      switch (task) {
+        case Task.Whole whole -> whole(whole.writer().apply(engine), echo);
+        case Task.Streamed streamed -> stream(streamed.writer().apply(engine), request.logProbabilities() >= 0, echo);
       }
     }
 
-    private AnswerFormat format(Engine engine, AnswerRequest request) {
+    private Task read(ObjectNode tree) {
+      return switch (endpoint) {
+        case Endpoint.OpenAi openAi -> {
+          AnswerRequest request =
+              switch (openAi) {
+                case CHAT -> RequestParser.chat(tree);
+                case TEXT -> RequestParser.completion(tree);
+              };
+          yield request.stream()
+              ? new Task.Streamed(request, engine -> openAiFormat(openAi, engine, request))
+              : new Task.Whole(request, engine -> openAiFormat(openAi, engine, request));
+        }
+        case Endpoint.Infer infer -> {
+          InferRequest request = InferRequest.read(tree, infer.model());
+          yield new Task.Whole(request.answer(), engine -> new InferFormat(engine.model().name(), request));
+        }
+        case Endpoint.Generate generate -> {
+          AnswerRequest request = OpenInferenceParser.generate(tree, generate.model(), generate.stream());
+          yield generate.stream()
+              ? new Task.Streamed(request, engine -> new GenerateFormat(engine.model().name()))
+              : new Task.Whole(request, engine -> new GenerateFormat(engine.model().name()));
+        }
+      };
+    }
+
+    private AnswerFormat openAiFormat(Endpoint.OpenAi openAi, Engine engine, AnswerRequest request) {
       String unique = UUID.randomUUID().toString().replace("-", "");
       String model = engine.model().name();
       long now = Instant.now().getEpochSecond();
-      return switch (endpoint) {
+      return switch (openAi) {
         case CHAT -> new ChatFormat("chatcmpl-" + unique, model, now, fingerprint, engine.tokenizer(), request);
         case TEXT -> new TextFormat("cmpl-" + unique, model, now, fingerprint, engine.tokenizer(), request);
       };
     }
 
-    private void whole(AnswerFormat format, String echo) throws InterruptedException {
+    private void whole(WholeWriter format, String echo) throws InterruptedException {
       StringBuilder text = new StringBuilder(echo);
       List<GeneratedToken> tokens = new ArrayList<>();
       while (true) {
@@ -167,30 +175,30 @@ final class AnswerService {
     }
 
     /** The head is sent with the first piece: until then a failure still has a status of its own. */
-    private void stream(AnswerFormat format, AnswerRequest request, String echo) throws InterruptedException {
+    private void stream(StreamWriter format, boolean measured, String echo) throws InterruptedException {
       while (true) {
         Answer.Piece piece = answer.next();
         boolean there = true;
         if (!streaming) {
           streaming = true;
           exchange.beginEvents();
-          there = !format.hasFirst(echo) || exchange.event(format.first(echo));
+          Optional<ObjectNode> first = format.first(echo);
+          there = first.isEmpty() || exchange.event(first.get());
         }
         switch (piece) {
           case Answer.Piece.Token(GeneratedToken token) -> {
             // Text may be held back; a measured token is told at once nevertheless.
-            if (there && (!token.text().isEmpty() || request.logProbabilities() >= 0)) {
+            if (there && (!token.text().isEmpty() || measured)) {
               there = exchange.event(format.piece(token.text(), token));
             }
           }
           case Answer.Piece.End(var result) -> {
             there = there && (result.text().isEmpty() || exchange.event(format.piece(result.text(), null)));
-            there = there && exchange.event(format.last(result));
-            if (there && request.includeUsage()) {
-              there = exchange.event(format.usageChunk(result));
+            for (ObjectNode end : format.ends(result)) {
+              there = there && exchange.event(end);
             }
             if (there) {
-              exchange.endEvents();
+              exchange.endEvents(format.saysDone());
             }
             return;
           }

@@ -32,6 +32,11 @@ record ApiError(
     return new ApiError(status, INVALID, message, Optional.empty(), Optional.of(code), headers);
   }
 
+  /** A method that the place does not have; {@code allowed} lists those it has, as the header {@code Allow} does. */
+  static ApiError method(String method, String allowed) {
+    return refused(405, "method_not_allowed", method + " is not allowed here; allowed: " + allowed + ".", Map.of("Allow", allowed));
+  }
+
   /** An engine's error. {@code fieldNames} translates the engine's names of fields into those of the endpoint. */
   static ApiError of(EngineException failure, Map<String, String> fieldNames) {
     ErrorTable.Entry entry = ErrorTable.of(failure.error());
@@ -67,6 +72,11 @@ record ApiError(
   static ApiError internal(String requestId) {
     String message = "The request could not be answered because of a defect in the service (request " + requestId + ").";
     return of(new EngineException(EngineError.INTERNAL, message, Map.of()), Map.of());
+  }
+
+  /** As the Open Inference Protocol tells errors: {@code {"error":"…"}}. */
+  ObjectNode toPlainJson() {
+    return JsonNodeFactory.instance.objectNode().put("error", message);
   }
 
   ObjectNode toJson() {

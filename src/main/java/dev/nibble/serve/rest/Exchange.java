@@ -10,6 +10,7 @@ import io.vertx.ext.web.RoutingContext;
 import java.util.Map;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.ExecutionException;
+import java.util.function.Function;
 import java.util.function.Supplier;
 
 /**
@@ -23,12 +24,23 @@ final class Exchange {
   private final HttpServerResponse response;
   private final Context eventLoop;
   private final String requestId;
+  private final Function<ApiError, ObjectNode> errorForm;
   private volatile boolean gone;
 
-  /** To be called on the request's event loop. */
+  /** One that tells errors as OpenAI's API does. To be called on the request's event loop. */
   Exchange(RoutingContext routing, String requestId) {
+    this(routing, requestId, ApiError::toJson);
+  }
+
+  /**
+   * To be called on the request's event loop.
+   *
+   * @param errorForm how the API tells errors
+   */
+  Exchange(RoutingContext routing, String requestId, Function<ApiError, ObjectNode> errorForm) {
     this.routing = routing;
     this.requestId = requestId;
+    this.errorForm = errorForm;
     response = routing.response();
     eventLoop = routing.vertx().getOrCreateContext();
     response.putHeader("X-Request-Id", requestId);
@@ -60,7 +72,7 @@ final class Exchange {
 
   /** Sends an error as the whole response; for the event loop. */
   void sendNow(ApiError error) {
-    end(error.status(), error.headers(), Json.write(error.toJson()));
+    end(error.status(), error.headers(), Json.write(errorForm.apply(error)));
   }
 
   /**
@@ -72,7 +84,7 @@ final class Exchange {
     if (closes) {
       response.putHeader("Connection", "close");
     }
-    Future<Void> sent = end(error.status(), error.headers(), Json.write(error.toJson()));
+    Future<Void> sent = end(error.status(), error.headers(), Json.write(errorForm.apply(error)));
     if (closes) {
       // Not at once: closing with bytes unread resets the connection, and the response might be lost on its way.
       sent.onComplete(done -> routing.vertx().setTimer(LINGER_MILLISECONDS, timer -> routing.request().connection().close()));
@@ -81,12 +93,17 @@ final class Exchange {
 
   /** Sends a JSON value as the whole response; for the event loop. */
   void sendNow(ObjectNode body) {
-    end(200, Map.of(), Json.write(body));
+    sendNow(200, body);
+  }
+
+  /** Sends a JSON value as the whole response, with a status of its own; for the event loop. */
+  void sendNow(int status, ObjectNode body) {
+    end(status, Map.of(), Json.write(body));
   }
 
   /** Sends an error as the whole response. */
   void send(ApiError error) throws InterruptedException {
-    String text = Json.write(error.toJson());
+    String text = Json.write(errorForm.apply(error));
     await(() -> end(error.status(), error.headers(), text));
   }
 
@@ -117,14 +134,15 @@ final class Exchange {
     return await(() -> response.write(event));
   }
 
-  /** Sends what OpenAI's clients take for the end of a stream, and ends it. */
-  void endEvents() throws InterruptedException {
-    await(() -> response.end(Buffer.buffer("data: [DONE]\n\n")));
+  /** Ends a stream; {@code done} says whether with what OpenAI's clients take for its end. */
+  void endEvents(boolean done) throws InterruptedException {
+    Buffer end = Buffer.buffer(done ? "data: [DONE]\n\n" : "");
+    await(() -> response.end(end));
   }
 
   /** Ends a stream with an error in place of the end that clients wait for. */
   void endEvents(ApiError error) throws InterruptedException {
-    Buffer event = Buffer.buffer("data: " + Json.write(error.toJson()) + "\n\n");
+    Buffer event = Buffer.buffer("data: " + Json.write(errorForm.apply(error)) + "\n\n");
     await(() -> response.end(event));
   }
 

@@ -48,6 +48,15 @@ final class Json {
     throw invalid("The body is " + Fields.describe(tree) + "; a JSON object is needed.");
   }
 
+  /** Reads JSON text within a request's field. @throws EngineException INVALID_REQUEST if it is not well-formed */
+  static JsonNode readText(String text, String field) {
+    try {
+      return MAPPER.readTree(text);
+    } catch (JsonProcessingException malformed) {
+      throw EngineException.invalid(field, field + " is not well-formed JSON.");
+    }
+  }
+
   /** JSON text of a tree, on one line. */
   static String write(ObjectNode tree) {
     try {

@@ -35,7 +35,9 @@ final class KeyFilter {
       try {
         access.require(Access.Wire.REST, routing.request().getHeader("Authorization"), Optional.of(scope(path)));
       } catch (AccessException refusal) {
-        new Exchange(routing, "req_" + UUID.randomUUID().toString().replace("-", "")).sendNow(ApiError.of(refusal));
+        String requestId = "req_" + UUID.randomUUID().toString().replace("-", "");
+        boolean plain = path.startsWith("/v2/") || path.equals("/v2");
+        (plain ? new Exchange(routing, requestId, ApiError::toPlainJson) : new Exchange(routing, requestId)).sendNow(ApiError.of(refusal));
         return;
       }
     }
@@ -44,7 +46,7 @@ final class KeyFilter {
 
   /** Probes have no keys. */
   private static boolean open(String path) {
-    return path.equals(HEALTH) || path.startsWith(HEALTH + "/");
+    return path.equals(HEALTH) || path.startsWith(HEALTH + "/") || path.equals("/v2/health/live") || path.equals("/v2/health/ready");
   }
 
   /** What nobody thought of needs a key, and is not open. */

@@ -16,7 +16,7 @@ import java.util.OptionalInt;
 import java.util.Set;
 
 /**
- * Reads the bodies of {@code /v1/chat/completions} and {@code /v1/completions}. A field that would change the answer's meaning and
+ * Reads the bodies of {@code /v1/chat/completions} and {@code /v1/completions}, and what others are made into. A field that would change the answer's meaning and
  * isn't supported is refused; one that is unknown is reported as ignored.
  *
  * <p>All methods throw {@link EngineException} INVALID_REQUEST naming the field.
@@ -73,7 +73,27 @@ final class RequestParser {
     return finish(fields, prompt, maxTokens, alternatives.orElse(-1), echo, Map.of(), new ArrayList<>());
   }
 
-  /** Takes the fields that both endpoints have. */
+  /**
+   * Takes the Open Inference Protocol's tensors and parameters, put together as fields of one object: {@code prompt} or {@code messages}, and
+   * how to answer, by the names that the other endpoints have for it.
+   */
+  static AnswerRequest openInference(ObjectNode flat) {
+    Fields fields = Fields.ofBody(flat);
+    refuseTools(fields);
+    refuseOtherFormats(fields);
+    for (String name : List.of("echo", "logprobs", "top_logprobs")) {
+      fields.any(name).filter(value -> !value.isBoolean() || value.booleanValue()).ifPresent(value -> {
+        throw EngineException.invalid(name, name + " is not supported here: outputs have no place for it. Leave it out, or ask /v1/completions.");
+      });
+    }
+    onlyOne(fields, "best_of");
+    List<String> ignored = new ArrayList<>();
+    Prompt prompt = fields.any("messages").isPresent() ? new Prompt.Conversation(messages(fields, ignored)) : prompt(fields);
+    OptionalInt maxTokens = atLeastOne(fields, "max_tokens");
+    return finish(fields, prompt, maxTokens, -1, false, Map.of(), ignored);
+  }
+
+  /** Takes the fields that all endpoints have. */
   private static AnswerRequest finish(
       Fields fields, Prompt prompt, OptionalInt maxTokens, int logProbabilities, boolean echo, Map<String, String> names, List<String> ignored) {
     onlyOne(fields, "n");

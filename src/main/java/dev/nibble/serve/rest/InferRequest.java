@@ -1,0 +1,56 @@
+package dev.nibble.serve.rest;
+
+import com.fasterxml.jackson.databind.node.ObjectNode;
+import dev.nibble.engine.Engine;
+import dev.nibble.engine.EngineException;
+import dev.nibble.engine.GenerationRequest;
+import dev.nibble.serve.ServeConfig;
+import java.util.List;
+import java.util.Optional;
+
+/** An inference request of the Open Inference Protocol, whichever wire it came over. */
+public final class InferRequest {
+  private final Optional<String> id;
+  private final AnswerRequest answer;
+  private final List<InferOutput> outputs;
+
+  InferRequest(Optional<String> id, AnswerRequest answer, List<InferOutput> outputs) {
+    this.id = id;
+    this.answer = answer;
+    this.outputs = List.copyOf(outputs);
+  }
+
+  /**
+   * Reads the protocol's inference request as JSON.
+   *
+   * @param model its name, which the body does not tell
+   * @throws EngineException INVALID_REQUEST, naming what is wrong
+   */
+  public static InferRequest read(ObjectNode body, String model) {
+    return OpenInferenceParser.infer(body, model);
+  }
+
+  /** The sender's name for the request, to be repeated in the response. */
+  public Optional<String> id() {
+    return id;
+  }
+
+  /** The tensors wanted, in this order. */
+  public List<InferOutput> outputs() {
+    return outputs;
+  }
+
+  /** Whether the answer is a text of its own, rather than the continuation of the prompt's. */
+  public boolean beginsText() {
+    return answer.prompt().beginsText();
+  }
+
+  /** What the engine is asked. @throws EngineException INVALID_REQUEST if the model can't take the prompt */
+  public GenerationRequest generation(Engine engine, ServeConfig config, long deadlineNanos) {
+    return answer.generation(engine, config, deadlineNanos);
+  }
+
+  AnswerRequest answer() {
+    return answer;
+  }
+}
