@@ -39,7 +39,7 @@ class NodeSidecarTest {
   private static final int KILLS = 50;
   private static final long SEED = 20261126;
   /** Below this difference of log-probabilities, other kernels may choose the other token (docs/offload.md). */
-  private static final double CLOSE = 0.25;
+  private static final double CLOSE = 0.1;
 
   /** Runs the sidecar on one port; tests kill and restart it. */
   public static final class Beside implements QuarkusTestResourceLifecycleManager {
