@@ -423,6 +423,28 @@ final class K3sManifestsTest {
     assertThat(Files.readString(Path.of(".gitignore")).lines()).contains("/k3s/keys/keys");
   }
 
+  /** The files of docs/offload.md's walk-through are what Kubernetes takes, and their settings are the program's. */
+  @Test
+  void aJetsonBesideTheNodeNeedsWhatTheWalkThroughSays() throws Exception {
+    String text = Files.readString(Path.of("docs/offload.md"));
+    NetworkPolicy policy = (NetworkPolicy) strict(YAML.readTree(file(text, "offload.yaml")));
+    Manifests base = parse(kustomize(BASE));
+    assertThat(policy.getMetadata().getNamespace()).isEqualTo(base.only(Namespace.class).getMetadata().getName());
+    assertThat(base.deployment().getSpec().getTemplate().getMetadata().getLabels()).containsAllEntriesOf(policy.getSpec().getPodSelector().getMatchLabels());
+    Deployment patch = (Deployment) strict(YAML.readTree(file(text, "offload-pod.yaml")));
+    assertThat(patch.getMetadata().getName()).isEqualTo(base.deployment().getMetadata().getName());
+    var container = patch.getSpec().getTemplate().getSpec().getContainers().getFirst();
+    assertThat(container.getName()).isEqualTo(base.container().getName());
+    assertThat(settings("NIBBLE_", ServeConfig.class)).containsAll(container.getEnv().stream().map(variable -> variable.getName()).toList());
+    assertThat(container.getVolumeMounts()).extracting(VolumeMount::getName).containsExactlyElementsOf(
+        patch.getSpec().getTemplate().getSpec().getVolumes().stream().map(Volume::getName).toList());
+  }
+
+  /** A file that documentation writes by {@code cat}. */
+  private static String file(String text, String name) {
+    return text.split("cat >site/" + name + " <<'END'\n", 2)[1].split("\n *END\n", 2)[0].stripIndent();
+  }
+
   /** With keys Prometheus needs one: the documentation's patch of the ServiceMonitor. */
   @Test
   void prometheusBringsAKey() throws Exception {

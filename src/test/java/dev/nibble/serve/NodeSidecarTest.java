@@ -154,6 +154,8 @@ class NodeSidecarTest {
     int cutShort = 0;
     for (int run = 0; run < KILLS; run++) {
       awaitReady();
+      // It works again; and an answer that it finishes ends the growth of the circuit breaker's rests.
+      assertThat(complete(prompt, ",\"offload\":\"require\"").at("/timings/offload/accelerator_tokens").intValue()).isEqualTo(64);
       int killedAfter = 1 + random.nextInt(length - 100);
       var request = api.request("/v1/completions").header("Content-Type", "application/json")
           .POST(BodyPublishers.ofString(body(prompt, length, ",\"stream\":true,\"logprobs\":0,\"offload\":\"prefer\""))).build();
