@@ -91,12 +91,11 @@ final class OffloadingEngineTest {
   @Test
   void oneThatHesitatesIsOvertaken() throws Exception {
     first.set(Fault.NEVER_TAKES);
-    long start = System.nanoTime();
     RecordingListener listener = gateway.submit(OffloadPolicy.REQUIRE);
     Placement placement = listener.result().placement().orElseThrow();
     assertThat(placement.accelerator()).isEqualTo(second.target());
     assertThat(placement.acceleratorTokens()).isEqualTo(Gateway.TOKENS);
-    assertThat(System.nanoTime() - start).isLessThan(TimeUnit.MILLISECONDS.toNanos(900)); // before the first one's time was over
+    assertThat(placement.reason()).as("the first one's time was not over").isEqualTo("An accelerator is required.");
     first.set(Fault.NONE);
     assertThat(gateway.submit(OffloadPolicy.REQUIRE).result().placement()).isPresent();
   }
