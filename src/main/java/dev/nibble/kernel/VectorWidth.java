@@ -9,7 +9,7 @@ final class VectorWidth {
    * This class is initialised when an image is built, and the build says for which set; elsewhere there is no limit.
    */
   private static final int LIMIT = switch (System.getProperty("nibble.native.march", "")) {
-    case "x86-64", "x86-64-v2", "compatibility", "armv8-a" -> 128;
+    case "x86-64", "x86-64-v2", "compatibility", "armv8-a", "armv8.1-a" -> 128;
     case "x86-64-v3" -> 256;
     default -> Integer.MAX_VALUE;
   };

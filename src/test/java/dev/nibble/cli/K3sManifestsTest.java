@@ -387,7 +387,7 @@ final class K3sManifestsTest {
     Set<String> names = new TreeSet<>();
     for (Method setting : config.getDeclaredMethods()) {
       String name = prefix + setting.getName().replaceAll("([A-Z])", "_$1").toUpperCase(Locale.ROOT);
-      if (setting.getReturnType().isInterface() && setting.getReturnType().getEnclosingClass() == config) {
+      if (setting.getReturnType().isInterface() && setting.getReturnType().getEnclosingClass() == ServeConfig.class) {
         names.addAll(settings(name + "_", setting.getReturnType()));
       } else {
         names.add(name);
