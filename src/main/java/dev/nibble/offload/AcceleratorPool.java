@@ -53,6 +53,11 @@ final class AcceleratorPool implements AutoCloseable {
     return accelerators;
   }
 
+  /** Names that have no address. */
+  List<AcceleratorStatus> unresolved() {
+    return unresolved;
+  }
+
   /** What is known, names without an address included. */
   List<AcceleratorStatus> statuses() {
     List<AcceleratorStatus> statuses = new ArrayList<>(accelerators.stream().map(Accelerator::status).toList());

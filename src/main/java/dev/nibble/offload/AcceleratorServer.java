@@ -32,6 +32,7 @@ import io.grpc.Deadline;
 import io.grpc.StatusRuntimeException;
 import io.grpc.stub.ServerCallStreamObserver;
 import io.grpc.stub.StreamObserver;
+import java.util.ArrayDeque;
 import java.util.HashSet;
 import java.util.HexFormat;
 import java.util.List;
@@ -282,7 +283,7 @@ public final class AcceleratorServer extends AcceleratorServiceGrpc.AcceleratorS
     }
 
     private void write(Engine engine, GenerationRequest request, int firstCredit, Generation generation) throws InterruptedException {
-      java.util.ArrayDeque<GeneratedToken> unsent = new java.util.ArrayDeque<>();
+      ArrayDeque<GeneratedToken> unsent = new ArrayDeque<>();
       long credit = firstCredit;
       int index = request.answerIds().length;
       int prefilled = 0;

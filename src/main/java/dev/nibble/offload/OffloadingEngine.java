@@ -246,7 +246,7 @@ public final class OffloadingEngine implements Engine {
         leftOut.add(status.name() + " can't do " + String.join(", ", missing.stream().map(OffloadingEngine::words).toList()));
       }
     }
-    pool.statuses().stream().filter(status -> pool.all().stream().noneMatch(accelerator -> accelerator.name().equals(status.name()))).forEach(able::add);
+    able.addAll(pool.unresolved());
     int left = limit - request.answerIds().length;
     int expected = request.maxTokens() == 0 || left > USUAL_TOKENS ? Math.min(left, USUAL_TOKENS) : left;
     return Choice.of(new Choice.Situation(policy, request.promptIds().length + request.answerIds().length, expected, local.rates(), local.expectedWaitSeconds(),

@@ -1,6 +1,7 @@
 package dev.nibble.serve.rest;
 
 import com.fasterxml.jackson.databind.node.ObjectNode;
+import dev.nibble.engine.EngineException;
 import io.vertx.core.Context;
 import io.vertx.core.Future;
 import io.vertx.core.buffer.Buffer;
@@ -8,16 +9,19 @@ import io.vertx.core.http.HttpServerResponse;
 import io.vertx.core.http.HttpVersion;
 import io.vertx.ext.web.RoutingContext;
 import java.util.Map;
+import java.util.UUID;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.ExecutionException;
 import java.util.function.Function;
 import java.util.function.Supplier;
+import org.jboss.logging.Logger;
 
 /**
  * The response of one request, written by a thread that may wait. Everything that touches the connection runs on its event loop;
  * the writer waits until each piece is on the wire, so that a slow client slows its writer and not the service's memory.
  */
 final class Exchange {
+  private static final Logger LOG = Logger.getLogger(Exchange.class);
   private static final long LINGER_MILLISECONDS = 1000;
 
   private final RoutingContext routing;
@@ -27,19 +31,14 @@ final class Exchange {
   private final Function<ApiError, ObjectNode> errorForm;
   private volatile boolean gone;
 
-  /** One that tells errors as OpenAI's API does. To be called on the request's event loop. */
-  Exchange(RoutingContext routing, String requestId) {
-    this(routing, requestId, ApiError::toJson);
-  }
-
   /**
    * To be called on the request's event loop.
    *
    * @param errorForm how the API tells errors
    */
-  Exchange(RoutingContext routing, String requestId, Function<ApiError, ObjectNode> errorForm) {
+  Exchange(RoutingContext routing, Function<ApiError, ObjectNode> errorForm) {
     this.routing = routing;
-    this.requestId = requestId;
+    requestId = "req_" + UUID.randomUUID().toString().replace("-", "");
     this.errorForm = errorForm;
     response = routing.response();
     eventLoop = routing.vertx().getOrCreateContext();
@@ -48,6 +47,20 @@ final class Exchange {
 
   String requestId() {
     return requestId;
+  }
+
+  /** Does what a request asks for; what goes wrong is told to the client, and a defect to the log. On the event loop. */
+  void run(Runnable work) {
+    try {
+      work.run();
+    } catch (EngineException failure) {
+      sendNow(ApiError.of(failure, Map.of()));
+    } catch (RuntimeException defect) {
+      LOG.errorf(defect, "Request %s failed.", requestId);
+      if (!response.headWritten()) {
+        sendNow(ApiError.internal(requestId));
+      }
+    }
   }
 
   /** Runs an action, on the event loop, when the client goes away before the response is complete. On the event loop. */

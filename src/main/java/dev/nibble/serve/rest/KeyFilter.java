@@ -9,7 +9,6 @@ import jakarta.enterprise.event.Observes;
 import jakarta.inject.Inject;
 import jakarta.inject.Singleton;
 import java.util.Optional;
-import java.util.UUID;
 
 /** Asks for a key (header {@code Authorization: Bearer KEY}) before a request reaches its route. {@code docs/security.md} has the table. */
 @Singleton
@@ -35,9 +34,8 @@ final class KeyFilter {
       try {
         access.require(Access.Wire.REST, routing.request().getHeader("Authorization"), Optional.of(scope(path)));
       } catch (AccessException refusal) {
-        String requestId = "req_" + UUID.randomUUID().toString().replace("-", "");
         boolean plain = path.startsWith("/v2/") || path.equals("/v2");
-        (plain ? new Exchange(routing, requestId, ApiError::toPlainJson) : new Exchange(routing, requestId)).sendNow(ApiError.of(refusal));
+        new Exchange(routing, plain ? ApiError::toPlainJson : ApiError::toJson).sendNow(ApiError.of(refusal));
         return;
       }
     }

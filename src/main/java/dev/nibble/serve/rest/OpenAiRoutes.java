@@ -4,7 +4,6 @@ import com.fasterxml.jackson.databind.node.ArrayNode;
 import com.fasterxml.jackson.databind.node.JsonNodeFactory;
 import com.fasterxml.jackson.databind.node.ObjectNode;
 import dev.nibble.engine.Engine;
-import dev.nibble.engine.EngineException;
 import dev.nibble.engine.ModelInfo;
 import dev.nibble.serve.ServedModels;
 import io.vertx.core.http.HttpMethod;
@@ -14,8 +13,6 @@ import jakarta.enterprise.event.Observes;
 import jakarta.inject.Inject;
 import jakarta.inject.Singleton;
 import java.util.Map;
-import java.util.UUID;
-import org.jboss.logging.Logger;
 
 /**
  * The OpenAI-compatible API: {@code /v1/models}, {@code /v1/chat/completions} and {@code /v1/completions}. Whatever else is asked
@@ -26,7 +23,6 @@ import org.jboss.logging.Logger;
  */
 @Singleton
 public final class OpenAiRoutes {
-  private static final Logger LOG = Logger.getLogger(OpenAiRoutes.class);
   private static final String MODELS = "/v1/models";
   private static final String READING = "GET, HEAD";
   private static final String ANSWERING = "POST";
@@ -47,17 +43,8 @@ public final class OpenAiRoutes {
   }
 
   private void handle(RoutingContext routing) {
-    Exchange exchange = new Exchange(routing, "req_" + UUID.randomUUID().toString().replace("-", ""));
-    try {
-      dispatch(routing, exchange);
-    } catch (EngineException failure) {
-      exchange.sendNow(ApiError.of(failure, Map.of()));
-    } catch (RuntimeException defect) {
-      LOG.errorf(defect, "Request %s failed.", exchange.requestId());
-      if (!routing.response().headWritten()) {
-        exchange.sendNow(ApiError.internal(exchange.requestId()));
-      }
-    }
+    Exchange exchange = new Exchange(routing, ApiError::toJson);
+    exchange.run(() -> dispatch(routing, exchange));
   }
 
   private void dispatch(RoutingContext routing, Exchange exchange) {

@@ -16,13 +16,11 @@ import jakarta.inject.Inject;
 import jakarta.inject.Singleton;
 import java.util.Map;
 import java.util.Optional;
-import java.util.UUID;
 import java.util.regex.Matcher;
 import java.util.regex.Pattern;
 import org.eclipse.microprofile.config.inject.ConfigProperty;
 import org.eclipse.microprofile.health.HealthCheckResponse;
 import org.eclipse.microprofile.health.Liveness;
-import org.jboss.logging.Logger;
 
 /**
  * The Open Inference Protocol (KServe's V2) with its generate extension, below {@code /v2}; as Nibble answers text, tensors hold text. Errors are
@@ -36,7 +34,6 @@ public final class OpenInferenceRoutes {
   /** "project_format", as the protocol wants platforms to be named. */
   public static final String PLATFORM = "nibble_gguf";
 
-  private static final Logger LOG = Logger.getLogger(OpenInferenceRoutes.class);
   /** A model's name in a path, which version of it, and what of it is wanted (nothing: its metadata). */
   private static final Pattern MODEL = Pattern.compile("/v2/models/([^/]+)(?:/versions/([^/]+))?(?:/(ready|infer|generate|generate_stream))?/?");
 
@@ -64,17 +61,8 @@ public final class OpenInferenceRoutes {
   }
 
   private void handle(RoutingContext routing) {
-    Exchange exchange = new Exchange(routing, "req_" + UUID.randomUUID().toString().replace("-", ""), ApiError::toPlainJson);
-    try {
-      dispatch(routing, exchange);
-    } catch (EngineException failure) {
-      exchange.sendNow(ApiError.of(failure, Map.of()));
-    } catch (RuntimeException defect) {
-      LOG.errorf(defect, "Request %s failed.", exchange.requestId());
-      if (!routing.response().headWritten()) {
-        exchange.sendNow(ApiError.internal(exchange.requestId()));
-      }
-    }
+    Exchange exchange = new Exchange(routing, ApiError::toPlainJson);
+    exchange.run(() -> dispatch(routing, exchange));
   }
 
   private void dispatch(RoutingContext routing, Exchange exchange) {
