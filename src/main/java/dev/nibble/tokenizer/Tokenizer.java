@@ -41,4 +41,27 @@ public interface Tokenizer {
    * @throws ChatTemplateException if there is no template, or it refuses the messages
    */
   int[] encodeChat(List<ChatMessage> messages);
+
+  /** {@link #encode(String, boolean)} within a budget. @throws EncodingStoppedException when that is used up */
+  default int[] encode(String text, boolean parseSpecial, EncodingBudget budget) {
+    return encode(text, parseSpecial);
+  }
+
+  /** {@link #encodeWithSpecials(String, boolean)} within a budget. @throws EncodingStoppedException when that is used up */
+  default int[] encodeWithSpecials(String text, boolean parseSpecial, EncodingBudget budget) {
+    return encodeWithSpecials(text, parseSpecial);
+  }
+
+  /** {@link #encodeChat(List)} within a budget, rendering the template included. @throws EncodingStoppedException when that is used up */
+  default int[] encodeChat(List<ChatMessage> messages, EncodingBudget budget) {
+    return encodeChat(messages);
+  }
+
+  /**
+   * Fewest ids that a text of this many UTF-8 bytes can become: a bound that needs no look at the text, for refusing at once what can't fit. Normalisation
+   * that shortens text is allowed for.
+   */
+  default int minTokens(long utf8Bytes) {
+    return 0;
+  }
 }
