@@ -25,13 +25,14 @@ final class InspectCommand implements Callable<Integer> {
 
   @Override
   public Integer call() throws IOException {
-    ModelFile model = PackFile.openAny(file);
-    if (verify) {
-      return verify(model);
+    try (ModelFile model = PackFile.openAny(file)) {
+      if (verify) {
+        return verify(model);
+      }
+      InspectReport report = new InspectReport(model);
+      System.out.println(json ? new ObjectMapper().writeValueAsString(report.toJson()) : report.toText().stripTrailing());
+      return 0;
     }
-    InspectReport report = new InspectReport(model);
-    System.out.println(json ? new ObjectMapper().writeValueAsString(report.toJson()) : report.toText().stripTrailing());
-    return 0;
   }
 
   private static int verify(ModelFile model) throws IOException {

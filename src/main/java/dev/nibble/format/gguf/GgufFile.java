@@ -1,29 +1,27 @@
 package dev.nibble.format.gguf;
 
+import dev.nibble.format.InputFile;
 import dev.nibble.format.ModelFile;
 import dev.nibble.kernel.NumericFormat;
 import dev.nibble.kernel.RowSource;
 import dev.nibble.kernel.TilePacker;
 import dev.nibble.kernel.TiledMatrix;
 import dev.nibble.kernel.WorkerPool;
+import java.io.EOFException;
 import java.io.IOException;
+import java.io.UncheckedIOException;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
-import java.lang.foreign.ValueLayout;
 import java.nio.ByteBuffer;
 import java.nio.ByteOrder;
 import java.nio.channels.FileChannel;
-import java.nio.file.Files;
-import java.nio.file.NoSuchFileException;
 import java.nio.file.Path;
-import java.nio.file.StandardOpenOption;
-import java.util.Arrays;
 import java.util.Collection;
 import java.util.Collections;
 import java.util.HashMap;
-import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.Objects;
 import java.util.Optional;
 
 /**
@@ -35,47 +33,32 @@ public final class GgufFile implements ModelFile {
   private static final int TENSOR_COUNT_AT = 8; // GGUF specification: after magic and version
 
   private final String name;
-  private final int version;
-  private final int alignment;
-  private final GgufMetadata metadata;
+  private final GgufReader.Header header;
   private final Map<String, GgufTensor> tensors;
-  private final MemorySegment bytes;
-  private final long headerBytes; // before the tensor table: magic, version, counts, metadata
-  /** What tensors are loaded through; absent for a file held in memory. Pages of the mapping that are read would count as the process' memory. */
+  private final FileBytes bytes;
+  /** What the bytes are read through, closed with this; absent for a file held in memory, or behind a channel of somebody else's. */
   private final Optional<FileChannel> channel;
   /** Of matrices that are not packed yet, by tensor; null before the first. */
   private Map<String, MemorySegment> memory;
 
-  GgufFile(String name, int version, int alignment, MemorySegment bytes, GgufMetadata metadata, Map<String, GgufTensor> tensors, long headerBytes,
-      Optional<FileChannel> channel) {
+  private GgufFile(FileBytes bytes, String name, Optional<FileChannel> channel) throws IOException {
     this.name = name;
-    this.version = version;
-    this.alignment = alignment;
     this.bytes = bytes;
-    this.metadata = metadata;
-    this.tensors = Collections.unmodifiableMap(new LinkedHashMap<>(tensors));
-    this.headerBytes = headerBytes;
     this.channel = channel;
+    header = new GgufReader(bytes, name).read();
+    tensors = Collections.unmodifiableMap(header.tensors());
   }
 
   /**
-   * Maps a file into memory for as long as the process lives, and reads its header. Matrices and vectors are read through a channel, to be closed
-   * when the model is loaded.
+   * Opens a file and reads its header. It is read through a channel, to be closed when the model is loaded.
    *
    * @throws InvalidGgufException if it is damaged or no GGUF file
    * @throws IOException if it can't be read
    */
   public static GgufFile open(Path path) throws IOException {
-    if (!Files.exists(path)) {
-      throw new NoSuchFileException(path.toString(), null, "no such file");
-    }
-    if (!Files.isRegularFile(path)) {
-      throw new IOException(path + " is not a regular file");
-    }
-    FileChannel channel = FileChannel.open(path, StandardOpenOption.READ);
+    FileChannel channel = InputFile.open(path);
     try {
-      MemorySegment mapping = channel.map(FileChannel.MapMode.READ_ONLY, 0, channel.size(), Arena.global());
-      return new GgufReader(mapping, path.toString(), Optional.of(channel)).read();
+      return new GgufFile(FileBytes.of(channel, 0, channel.size()), path.toString(), Optional.of(channel));
     } catch (IOException | RuntimeException e) {
       channel.close();
       throw e;
@@ -89,7 +72,24 @@ public final class GgufFile implements ModelFile {
    * @throws InvalidGgufException if it is damaged or no GGUF file
    */
   public static GgufFile of(MemorySegment bytes, String name) throws InvalidGgufException {
-    return new GgufReader(bytes.asReadOnly(), name, Optional.empty()).read();
+    try {
+      return of(FileBytes.of(bytes.asReadOnly()), name);
+    } catch (InvalidGgufException damaged) {
+      throw damaged;
+    } catch (IOException e) {
+      throw new UncheckedIOException(e); // memory does not fail
+    }
+  }
+
+  /**
+   * Reads a file that is open already, or is a part of another.
+   *
+   * @param name of the file, for messages
+   * @throws InvalidGgufException if it is damaged or no GGUF file
+   * @throws IOException if it can't be read
+   */
+  public static GgufFile of(FileBytes bytes, String name) throws IOException {
+    return new GgufFile(bytes, name, Optional.empty());
   }
 
   @Override
@@ -98,35 +98,46 @@ public final class GgufFile implements ModelFile {
   }
 
   public int version() {
-    return version;
+    return header.version();
   }
 
   /** Tensor data begin at multiples of this many bytes. */
   public int alignment() {
-    return alignment;
+    return header.alignment();
   }
 
   @Override
   public String kind() {
-    return "GGUF v" + version + ", " + size() + " bytes, alignment " + alignment;
+    return "GGUF v" + version() + ", " + size() + " bytes, alignment " + alignment();
   }
 
   @Override
   public long size() {
-    return bytes.byteSize();
+    return bytes.size();
   }
 
   /** A GGUF file in itself, with this one's metadata and no tensors. */
-  public byte[] withoutTensors() {
-    byte[] copy = new byte[Math.toIntExact(headerBytes)];
-    MemorySegment.copy(bytes, ValueLayout.JAVA_BYTE, 0, copy, 0, copy.length);
-    Arrays.fill(copy, TENSOR_COUNT_AT, TENSOR_COUNT_AT + Long.BYTES, (byte) 0);
-    return copy;
+  public FileBytes withoutTensors() {
+    return new FileBytes() {
+      @Override
+      public long size() {
+        return header.metadataEnd();
+      }
+
+      @Override
+      public void read(long offset, byte[] target, int targetFrom, int length) throws IOException {
+        Objects.checkFromIndexSize(offset, length, size());
+        bytes.read(offset, target, targetFrom, length);
+        for (long at = Math.max(offset, TENSOR_COUNT_AT); at < Math.min(offset + length, TENSOR_COUNT_AT + Long.BYTES); at++) {
+          target[targetFrom + (int) (at - offset)] = 0;
+        }
+      }
+    };
   }
 
   @Override
   public GgufMetadata metadata() {
-    return metadata;
+    return header.metadata();
   }
 
   @Override
@@ -139,21 +150,16 @@ public final class GgufFile implements ModelFile {
     return Optional.ofNullable(tensors.get(tensor));
   }
 
-  /** Reads a tensor's bytes, without their pages counting as the process' memory. */
+  /** Reads a tensor's bytes. */
   public RowSource source(GgufTensor tensor) {
-    if (channel.isEmpty()) {
-      return RowSource.of(tensor.data());
-    }
-    FileChannel file = channel.get();
     return (offset, target, length) -> {
       if (offset < 0 || offset > tensor.bytes() - length) {
         throw new IndexOutOfBoundsException(length + " bytes from " + offset + " on are not within tensor " + tensor.name());
       }
-      ByteBuffer into = ByteBuffer.wrap(target, 0, length);
-      while (into.hasRemaining()) {
-        if (file.read(into, tensor.offset() + offset + into.position()) < 0) {
-          throw new InvalidGgufException("the file became shorter while tensor " + tensor.name() + " was read", tensor.offset(), name);
-        }
+      try {
+        bytes.read(tensor.offset() + offset, target, 0, length);
+      } catch (EOFException shorter) {
+        throw new InvalidGgufException("the file became shorter while tensor " + tensor.name() + " was read", tensor.offset(), name);
       }
     };
   }

@@ -38,6 +38,8 @@ public final class GgufMetadata {
     return switch (values.get(key)) {
       case null -> Optional.empty();
       case GgufValue.Text text -> Optional.of(text.value());
+      case GgufValue.LongText text -> throw new GgufKeyException(key, "metadata " + key + " of " + file + " is " + text.bytes() + " bytes long; at most "
+          + GgufReader.MAX_TEXT + " can be used");
       case GgufValue other -> throw wrong(key, other, "a string");
     };
   }

@@ -1,20 +1,19 @@
 package dev.nibble.format.gguf;
 
 import dev.nibble.kernel.NumericFormat;
-import java.lang.foreign.MemorySegment;
 import java.util.List;
 import java.util.Optional;
 
 /**
- * A tensor of a GGUF file.
+ * A tensor of a model file.
  *
  * @param name such as "blk.0.attn_q.weight"
  * @param shape innermost dimension first: a matrix is [columns, rows]
  * @param type how its weights are stored
  * @param offset of the data, from the file's beginning
- * @param data the bytes, read-only, little-endian
+ * @param bytes of the data
  */
-public record GgufTensor(String name, List<Long> shape, GgufTensorType type, long offset, MemorySegment data) {
+public record GgufTensor(String name, List<Long> shape, GgufTensorType type, long offset, long bytes) {
   public GgufTensor {
     shape = List.copyOf(shape);
   }
@@ -36,9 +35,5 @@ public record GgufTensor(String name, List<Long> shape, GgufTensorType type, lon
 
   public long elements() {
     return shape.stream().reduce(1L, (a, b) -> a * b);
-  }
-
-  public long bytes() {
-    return data.byteSize();
   }
 }

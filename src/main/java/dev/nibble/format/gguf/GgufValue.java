@@ -27,6 +27,19 @@ public sealed interface GgufValue {
     }
   }
 
+  /**
+   * A text too long to be kept.
+   *
+   * @param beginning its first characters
+   * @param bytes its length in the file
+   */
+  record LongText(String beginning, long bytes) implements GgufValue {
+    @Override
+    public GgufType type() {
+      return GgufType.STRING;
+    }
+  }
+
   /** An array. */
   sealed interface Array extends GgufValue {
     GgufType elementType();

@@ -195,6 +195,7 @@ public final class GgufWriter {
         case GgufValue.Real real -> real(real.type(), real.value());
         case GgufValue.Bool bool -> bits(bool.value() ? 1 : 0, 1);
         case GgufValue.Text text -> string(text.value());
+        case GgufValue.LongText text -> throw new IllegalArgumentException("a text of " + text.bytes() + " bytes was not kept, so it can't be written");
         case GgufValue.Array array -> {
           int32(array.elementType().ordinal());
           int64(array.size());

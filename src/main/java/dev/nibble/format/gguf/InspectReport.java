@@ -92,6 +92,7 @@ public final class InspectReport {
       case GgufValue.Real real -> real.type() == GgufType.FLOAT32 ? Float.toString((float) real.value()) : Double.toString(real.value());
       case GgufValue.Bool bool -> Boolean.toString(bool.value());
       case GgufValue.Text string -> '"' + printable(string.value()) + '"';
+      case GgufValue.LongText string -> '"' + printable(string.beginning());
       case GgufValue.Texts texts -> "[" + texts.size() + " strings]";
       case GgufValue.Array array -> "[" + array.size() + " × " + array.elementType().toString().toLowerCase(Locale.ROOT) + "]";
     };
@@ -141,6 +142,7 @@ public final class InspectReport {
         case GgufValue.Real real -> metadata.put(key, real.value());
         case GgufValue.Bool bool -> metadata.put(key, bool.value());
         case GgufValue.Text text -> metadata.put(key, text.value());
+        case GgufValue.LongText text -> metadata.putObject(key).put("bytes", text.bytes()).put("beginning", text.beginning());
         // Arrays are vocabularies: their lengths tell enough.
         case GgufValue.Array array -> metadata.putObject(key).put("array_of", array.elementType().toString().toLowerCase(Locale.ROOT))
             .put("size", array.size());

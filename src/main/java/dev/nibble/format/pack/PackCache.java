@@ -60,6 +60,7 @@ public final class PackCache {
         if (found.isOf(bytes, modified)) {
           return found;
         }
+        found.close();
         log.note(model + " has changed since it was packed; it is packed again.");
       }
     } catch (InvalidPackException damaged) {

@@ -1,6 +1,8 @@
 package dev.nibble.format.pack;
 
+import dev.nibble.format.InputFile;
 import dev.nibble.format.ModelFile;
+import dev.nibble.format.gguf.FileBytes;
 import dev.nibble.format.gguf.GgufFile;
 import dev.nibble.format.gguf.GgufMetadata;
 import dev.nibble.format.gguf.GgufTensor;
@@ -16,7 +18,6 @@ import java.nio.ByteOrder;
 import java.nio.channels.FileChannel;
 import java.nio.file.Files;
 import java.nio.file.Path;
-import java.nio.file.StandardOpenOption;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.Collection;
@@ -38,9 +39,12 @@ public final class PackFile implements ModelFile {
   private final PackHeader header;
   private final GgufMetadata metadata;
   private final Map<String, GgufTensor> tensors;
+  private final FileChannel channel;
+  private MemorySegment mapping; // of the whole file; null until the first matrix is asked for
 
-  private PackFile(Path path, PackHeader header, GgufMetadata metadata, Map<String, GgufTensor> tensors) {
+  private PackFile(Path path, FileChannel channel, PackHeader header, GgufMetadata metadata, Map<String, GgufTensor> tensors) {
     this.path = path;
+    this.channel = channel;
     this.header = header;
     this.metadata = metadata;
     this.tensors = Collections.unmodifiableMap(tensors);
@@ -51,7 +55,7 @@ public final class PackFile implements ModelFile {
     if (!Files.isRegularFile(path)) {
       return false;
     }
-    try (FileChannel channel = FileChannel.open(path, StandardOpenOption.READ)) {
+    try (FileChannel channel = InputFile.open(path)) {
       return PackHeader.isMagic(read(channel, 8));
     }
   }
@@ -62,37 +66,44 @@ public final class PackFile implements ModelFile {
   }
 
   /**
-   * Maps a file for as long as the process lives. Its structure is checked (header checksum, bounds, overlaps, sizes against shapes), the
-   * sections' checksums are not: see {@link #verify}.
+   * Opens a file; it is mapped, for as long as the process lives, once a matrix is asked for. Its structure is checked (header checksum, bounds,
+   * overlaps, sizes against shapes), the sections' checksums are not: see {@link #verify}.
    *
    * @throws InvalidPackException if it is damaged, or of another version
    * @throws IOException if it can't be read
    */
   public static PackFile open(Path path) throws IOException {
-    String name = path.toString();
-    try (FileChannel channel = FileChannel.open(path, StandardOpenOption.READ)) {
-      long size = channel.size();
-      int length = PackHeader.length(read(channel, PackHeader.FIXED_BYTES), size, name);
-      byte[] bytes = read(channel, length);
-      if (bytes.length < length) {
-        throw new InvalidPackException("the file became shorter while it was read", name);
-      }
-      PackHeader header = PackHeader.read(bytes, size, name);
-      MemorySegment mapping = channel.map(FileChannel.MapMode.READ_ONLY, 0, size, Arena.global());
-      Map<String, GgufTensor> tensors = new LinkedHashMap<>();
-      GgufMetadata metadata = null;
-      for (PackHeader.Section section : header.sections()) {
-        MemorySegment data = mapping.asSlice(section.offset(), section.bytes());
-        switch (section.kind()) {
-          case METADATA -> metadata = metadata(data, name);
-          case VECTOR, MATRIX -> tensors.put(section.name(), PackHeader.tensor(section, data));
-        }
-      }
-      return new PackFile(path, header, metadata, tensors);
+    FileChannel channel = InputFile.open(path);
+    try {
+      return open(path, channel);
+    } catch (IOException | RuntimeException e) {
+      channel.close();
+      throw e;
     }
   }
 
-  private static GgufMetadata metadata(MemorySegment data, String name) throws InvalidPackException {
+  /** @param channel to read the file through; closed with the file */
+  static PackFile open(Path path, FileChannel channel) throws IOException {
+    String name = path.toString();
+    long size = channel.size();
+    int length = PackHeader.length(read(channel, PackHeader.FIXED_BYTES), size, name);
+    byte[] bytes = read(channel, length);
+    if (bytes.length < length) {
+      throw new InvalidPackException("the file became shorter while it was read", name);
+    }
+    PackHeader header = PackHeader.read(bytes, size, name);
+    Map<String, GgufTensor> tensors = new LinkedHashMap<>();
+    GgufMetadata metadata = null;
+    for (PackHeader.Section section : header.sections()) {
+      switch (section.kind()) {
+        case METADATA -> metadata = metadata(FileBytes.of(channel, section.offset(), section.bytes()), name);
+        case VECTOR, MATRIX -> tensors.put(section.name(), PackHeader.tensor(section));
+      }
+    }
+    return new PackFile(path, channel, header, metadata, tensors);
+  }
+
+  private static GgufMetadata metadata(FileBytes data, String name) throws IOException {
     try {
       return GgufFile.of(data, name).metadata();
     } catch (InvalidGgufException e) {
@@ -119,23 +130,21 @@ public final class PackFile implements ModelFile {
   public int verify() throws IOException {
     List<String> damaged = new ArrayList<>();
     byte[] bytes = new byte[VERIFY_BYTES];
-    // Through a channel: what is read through the mapping would count as memory of this process.
-    try (FileChannel channel = FileChannel.open(path, StandardOpenOption.READ)) {
-      for (PackHeader.Section section : header.sections()) {
-        CRC32C checksum = new CRC32C();
-        long at = section.offset();
-        long end = at + section.bytes();
-        while (at < end) {
-          int count = channel.read(ByteBuffer.wrap(bytes, 0, (int) Math.min(bytes.length, end - at)), at);
-          if (count < 0) {
-            throw new InvalidPackException("the file became shorter while it was read", name());
-          }
-          checksum.update(bytes, 0, count);
-          at += count;
+    // Through the channel: what is read through the mapping would count as memory of this process.
+    for (PackHeader.Section section : header.sections()) {
+      CRC32C checksum = new CRC32C();
+      long at = section.offset();
+      long end = at + section.bytes();
+      while (at < end) {
+        int count = channel.read(ByteBuffer.wrap(bytes, 0, (int) Math.min(bytes.length, end - at)), at);
+        if (count < 0) {
+          throw new InvalidPackException("the file became shorter while it was read", name());
         }
-        if ((int) checksum.getValue() != section.checksum()) {
-          damaged.add(section.name());
-        }
+        checksum.update(bytes, 0, count);
+        at += count;
+      }
+      if ((int) checksum.getValue() != section.checksum()) {
+        damaged.add(section.name());
       }
     }
     if (!damaged.isEmpty()) {
@@ -196,18 +205,25 @@ public final class PackFile implements ModelFile {
 
   /** The mapped tiles themselves: nothing is read, so nothing is known of the weights' values. */
   @Override
-  public TiledMatrix matrix(GgufTensor tensor, NumericFormat format, int rows, int columns, WorkerPool pool) {
-    return TiledMatrix.of(format, rows, columns, tensor.data());
+  public TiledMatrix matrix(GgufTensor tensor, NumericFormat format, int rows, int columns, WorkerPool pool) throws IOException {
+    if (mapping == null) {
+      mapping = channel.map(FileChannel.MapMode.READ_ONLY, 0, size(), Arena.global());
+    }
+    return TiledMatrix.of(format, rows, columns, mapping.asSlice(tensor.offset(), tensor.bytes()));
   }
 
   @Override
-  public float[] vector(GgufTensor tensor) {
-    float[] values = new float[Math.toIntExact(tensor.bytes() / Float.BYTES)];
-    tensor.data().asByteBuffer().order(ByteOrder.LITTLE_ENDIAN).asFloatBuffer().get(values);
+  public float[] vector(GgufTensor tensor) throws IOException {
+    byte[] bytes = new byte[Math.toIntExact(tensor.bytes())];
+    FileBytes.of(channel, tensor.offset(), tensor.bytes()).read(0, bytes, 0, bytes.length);
+    float[] values = new float[bytes.length / Float.BYTES];
+    ByteBuffer.wrap(bytes).order(ByteOrder.LITTLE_ENDIAN).asFloatBuffer().get(values);
     return values;
   }
 
-  /** Does nothing: only the mapping is left, and that stays. */
+  /** Closes the channel; the mapping stays. */
   @Override
-  public void close() {}
+  public void close() throws IOException {
+    channel.close();
+  }
 }

@@ -5,7 +5,6 @@ import dev.nibble.format.gguf.GgufTensorType;
 import dev.nibble.kernel.NumericFormat;
 import dev.nibble.kernel.TilePacker;
 import dev.nibble.kernel.TiledMatrix;
-import java.lang.foreign.MemorySegment;
 import java.nio.ByteBuffer;
 import java.nio.ByteOrder;
 import java.nio.charset.CharacterCodingException;
@@ -304,8 +303,8 @@ record PackHeader(int layout, long fileBytes, Source source, List<Section> secti
   }
 
   /** The section as a tensor. */
-  static GgufTensor tensor(Section section, MemorySegment data) {
+  static GgufTensor tensor(Section section) {
     List<Long> shape = section.kind == Kind.MATRIX ? List.of((long) section.columns, (long) section.rows) : List.of((long) section.columns);
-    return new GgufTensor(section.name, shape, GgufTensorType.valueOf(section.format.name()), section.offset, data);
+    return new GgufTensor(section.name, shape, GgufTensorType.valueOf(section.format.name()), section.offset, section.bytes);
   }
 }

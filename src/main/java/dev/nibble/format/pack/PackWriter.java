@@ -1,6 +1,7 @@
 package dev.nibble.format.pack;
 
 import dev.nibble.format.ModelFile;
+import dev.nibble.format.gguf.FileBytes;
 import dev.nibble.format.gguf.GgufFile;
 import dev.nibble.format.gguf.GgufTensor;
 import dev.nibble.kernel.NumericFormat;
@@ -34,7 +35,7 @@ import java.util.zip.CRC32C;
  */
 public final class PackWriter {
   private static final int CHUNK_BYTES = 1 << 23; // tiles packed before they are written: enough for all workers, little enough for caches
-  private static final int DIGEST_BYTES = 1 << 20;
+  private static final int PIECE_BYTES = 1 << 20; // read at a time where nothing is packed
 
   /** Says whether a model is one that can be run, before it is packed. */
   @FunctionalInterface
@@ -98,7 +99,9 @@ public final class PackWriter {
         try (FileChannel out = create(partial)) {
           bytes = write(file, sections, out, modified, digest ? Optional.of(sha256) : Optional.empty());
         }
-        PackFile.open(partial).verify();
+        try (PackFile written = PackFile.open(partial)) {
+          written.verify();
+        }
         if (modifiedNanos(source) != modified || Files.size(source) != file.size()) {
           throw new IOException(source + " changed while it was packed");
         }
@@ -124,7 +127,7 @@ public final class PackWriter {
       }
       total += tensor.bytes();
     }
-    List<PackHeader.Section> all = new ArrayList<>(List.of(PackHeader.Section.metadata(file.withoutTensors().length)));
+    List<PackHeader.Section> all = new ArrayList<>(List.of(PackHeader.Section.metadata(file.withoutTensors().size())));
     all.addAll(vectors);
     all.addAll(matrices);
     return all;
@@ -146,7 +149,7 @@ public final class PackWriter {
     List<PackHeader.Section> written = new ArrayList<>();
     for (PackHeader.Section section : places.sections()) {
       int checksum = switch (section.kind()) {
-        case METADATA -> put(out, section.offset(), file.withoutTensors());
+        case METADATA -> metadata(out, section.offset(), file.withoutTensors());
         case VECTOR -> {
           byte[] bytes = new byte[Math.toIntExact(section.bytes())];
           file.source(file.find(section.name()).orElseThrow()).read(0, bytes, bytes.length);
@@ -170,6 +173,17 @@ public final class PackWriter {
   private int put(FileChannel out, long at, byte[] bytes) throws IOException {
     CRC32C checksum = new CRC32C();
     put(out, at, ByteBuffer.wrap(bytes), checksum);
+    return (int) checksum.getValue();
+  }
+
+  private int metadata(FileChannel out, long at, FileBytes metadata) throws IOException {
+    CRC32C checksum = new CRC32C();
+    byte[] bytes = new byte[PIECE_BYTES];
+    for (long from = 0; from < metadata.size(); from += bytes.length) {
+      int count = (int) Math.min(bytes.length, metadata.size() - from);
+      metadata.read(from, bytes, 0, count);
+      put(out, at + from, ByteBuffer.wrap(bytes, 0, count), checksum);
+    }
     return (int) checksum.getValue();
   }
 
@@ -212,7 +226,7 @@ public final class PackWriter {
   private void digest(CompletableFuture<String> result) {
     try (FileChannel channel = FileChannel.open(source, StandardOpenOption.READ)) {
       MessageDigest digest = MessageDigest.getInstance("SHA-256");
-      ByteBuffer bytes = ByteBuffer.allocate(DIGEST_BYTES);
+      ByteBuffer bytes = ByteBuffer.allocate(PIECE_BYTES);
       while (channel.read(bytes) >= 0) {
         digest.update(bytes.flip());
         bytes.clear();

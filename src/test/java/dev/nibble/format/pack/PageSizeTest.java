@@ -80,7 +80,6 @@ final class PageSizeTest {
     MemorySegment.copy(MemorySegment.ofArray(bytes), 0, odd, 0, bytes.length);
     try (ModelFile mapped = GgufFile.open(path); ModelFile held = GgufFile.of(odd, "held.gguf"); WorkerPool pool = new WorkerPool(2)) {
       for (String tensor : List.of("first", "second")) {
-        assertThat(mapped.find(tensor).orElseThrow().data().mismatch(held.find(tensor).orElseThrow().data())).as(tensor).isEqualTo(-1);
         assertThat(tiles(mapped, tensor, pool).mismatch(tiles(held, tensor, pool))).as(tensor).isEqualTo(-1);
       }
     }
