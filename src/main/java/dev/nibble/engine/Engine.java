@@ -24,6 +24,14 @@ public interface Engine extends AutoCloseable {
   Generation submit(GenerationRequest request, GenerationListener listener);
 
   /**
+   * Looks whether a request would find room in line, before anything is done for it.
+   *
+   * @param ahead requests let in before it that are not in line yet
+   * @throws EngineException QUEUE_FULL or SHUTTING_DOWN; that counts as a refusal
+   */
+  void requireRoom(int ahead);
+
+  /**
    * Begins a request of the service's own, to see whether the engine computes as it did, if nothing else is computed or waits. It gives way: a
    * request that comes meanwhile cancels it. It is no user's: observers do not hear of it, and {@link #running} and {@link #forwardPasses} leave it
    * out.

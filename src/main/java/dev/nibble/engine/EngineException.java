@@ -1,5 +1,6 @@
 package dev.nibble.engine;
 
+import java.util.HashMap;
 import java.util.Map;
 
 /** A request that can't be answered: which error, why in a sentence for its sender, and facts for programs. */
@@ -18,6 +19,17 @@ public final class EngineException extends RuntimeException {
   /** An invalid request; {@code field} names the offending field. */
   public static EngineException invalid(String field, String message) {
     return new EngineException(EngineError.INVALID_REQUEST, message, Map.of("field", field));
+  }
+
+  /**
+   * A prompt, or a prompt with its answer, that is longer than the context. Client libraries know the case by the first sentence.
+   *
+   * @param but what there is instead
+   */
+  public static EngineException contextLengthExceeded(int contextLength, String but, Map<String, String> facts) {
+    Map<String, String> metadata = new HashMap<>(facts);
+    metadata.put("context_length", Integer.toString(contextLength));
+    return new EngineException(EngineError.CONTEXT_LENGTH_EXCEEDED, "This model's maximum context length is " + contextLength + " tokens, but " + but + ".", metadata);
   }
 
   public EngineError error() {

@@ -143,6 +143,30 @@ public final class SequentialEngine implements Engine {
   }
 
   @Override
+  public void requireRoom(int ahead) {
+    try {
+      requireOpen(false);
+      lock.lock();
+      try {
+        requireRoomInLine(ahead);
+      } finally {
+        lock.unlock();
+      }
+    } catch (EngineException refusal) {
+      observer.refused(refusal.error());
+      throw refusal;
+    }
+  }
+
+  /** With the lock held. The engine's thread may not have taken the request whose turn it is: that one does not count as waiting. */
+  private void requireRoomInLine(int ahead) {
+    boolean idle = active == null || active.own;
+    if (waiting.size() + ahead >= options.queueCapacity() + (idle ? 1 : 0)) {
+      throw queueFull();
+    }
+  }
+
+  @Override
   public Optional<Generation> probe(GenerationRequest request, GenerationListener listener) {
     requireOpen(false);
     Task task = new Task(request, requireValid(request), listener, EngineObserver.NONE, true);
@@ -173,10 +197,7 @@ public final class SequentialEngine implements Engine {
       if (resumed) {
         waiting.addFirst(task);
       } else {
-        // The engine's thread may not have taken the request whose turn it is: that one does not count as waiting.
-        if (waiting.size() >= options.queueCapacity() + (active == null || probing ? 1 : 0)) {
-          throw queueFull();
-        }
+        requireRoomInLine(0);
         waiting.add(task);
       }
       unsettled++;
@@ -364,11 +385,8 @@ public final class SequentialEngine implements Engine {
     // An answer has at least one token, also where max_tokens leaves its length to the context.
     if ((long) prompt.length + Math.max(maxTokens, 1) > contextLength) {
       String wanted = maxTokens == 0 ? "no room is left for an answer" : "together with max_tokens " + maxTokens + " that is too long";
-      throw new EngineException(
-          EngineError.CONTEXT_LENGTH_EXCEEDED,
-          "The model's context holds " + contextLength + " tokens and the prompt has " + prompt.length + ": " + wanted + ".",
+      throw EngineException.contextLengthExceeded(contextLength, "the prompt has " + prompt.length + ": " + wanted,
           Map.of(
-              "context_length", Integer.toString(contextLength),
               "prompt_tokens", Integer.toString(prompt.length),
               "max_tokens", Integer.toString(maxTokens)));
     }

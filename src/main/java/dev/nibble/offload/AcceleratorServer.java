@@ -42,6 +42,7 @@ import java.util.Set;
 import java.util.UUID;
 import java.util.concurrent.LinkedBlockingQueue;
 import java.util.concurrent.TimeUnit;
+import java.util.concurrent.atomic.AtomicReference;
 import java.util.function.Function;
 import java.util.function.Supplier;
 import java.util.logging.Level;
@@ -75,8 +76,19 @@ public final class AcceleratorServer extends AcceleratorServiceGrpc.AcceleratorS
    */
   public record Facts(String engine, String device, int queueCapacity) {}
 
-  /** Something under way until closed. */
+  /** A call under way until closed, and the place of its request in the service. */
   public interface Call extends AutoCloseable {
+    /** Takes a place for a request of so many bytes; on the event loop. @throws EngineException QUEUE_FULL or SHUTTING_DOWN */
+    default void enter(Engine engine, long bytes) {}
+
+    /** Hands the place over to the engine. @throws EngineException as {@code submit} does */
+    default void handOver(Runnable submit) {
+      submit.run();
+    }
+
+    /** Nobody waits for the answer any more; from any thread. */
+    default void leave() {}
+
     @Override
     void close();
   }
@@ -164,6 +176,7 @@ public final class AcceleratorServer extends AcceleratorServiceGrpc.AcceleratorS
       out.setOnReadyHandler(() -> words.add(new Word.Look()));
       out.setOnCancelHandler(() -> {
         gone = true;
+        call.leave();
         words.add(new Word.Cancelled());
       });
     }
@@ -177,7 +190,14 @@ public final class AcceleratorServer extends AcceleratorServiceGrpc.AcceleratorS
           } else {
             started = true;
             Start start = message.getStart();
-            Thread.ofVirtual().name("nibble-accelerator").start(() -> run(start));
+            try {
+              Engine engine = engine(start);
+              requireFits(start, engine);
+              call.enter(engine, message.getSerializedSize());
+              Thread.ofVirtual().name("nibble-accelerator").start(() -> run(start, engine));
+            } catch (EngineException refusal) {
+              refuse(refusal);
+            }
           }
         }
         case CREDIT -> words.add(message.getCredit().getTokens() > 0 ? new Word.MoreCredit(message.getCredit().getTokens())
@@ -192,8 +212,20 @@ public final class AcceleratorServer extends AcceleratorServiceGrpc.AcceleratorS
     }
 
     private void refuseUnstarted() {
+      refuse(EngineException.invalid("start", "The first message is not start."));
+    }
+
+    private void refuse(EngineException refusal) {
       try (call) {
-        out.onError(statuses.apply(EngineException.invalid("start", "The first message is not start.")));
+        out.onError(statuses.apply(refusal));
+      }
+    }
+
+    /** Before the ids are looked at: a message holds more of them than contexts do. */
+    private static void requireFits(Start start, Engine engine) {
+      int tokens = start.getPromptIdsCount() + start.getAnswerIdsCount();
+      if (tokens > engine.model().contextLength()) {
+        throw EngineException.contextLengthExceeded(engine.model().contextLength(), "prompt and given answer have " + tokens, Map.of());
       }
     }
 
@@ -214,23 +246,22 @@ public final class AcceleratorServer extends AcceleratorServiceGrpc.AcceleratorS
       }
     }
 
-    private void run(Start start) {
-      Generation generation = null;
+    private void run(Start start, Engine engine) {
+      AtomicReference<Generation> submitted = new AtomicReference<>();
       try (call) {
-        Engine engine = engine(start);
         GenerationRequest request = request(start, engine);
-        generation = engine.submit(request, this);
+        call.handOver(() -> submitted.set(engine.submit(request, this)));
         out.onNext(GenerateResponse.newBuilder().setAccepted(Accepted.newBuilder().setInstanceId(instance).setQueued(engine.queueDepth())).build());
-        write(engine, request, start.getCredit(), generation);
+        write(engine, request, start.getCredit(), submitted.get());
       } catch (EngineException failure) {
-        stop(generation);
+        stop(submitted.get());
         if (!gone) {
           out.onError(statuses.apply(failure));
         }
       } catch (InterruptedException interrupt) {
-        stop(generation);
+        stop(submitted.get());
       } catch (RuntimeException | Error defect) {
-        stop(generation);
+        stop(submitted.get());
         if (!gone) {
           LOG.log(Level.SEVERE, "An answer for a neighbour failed.", defect);
           out.onError(statuses.apply(new EngineException(EngineError.INTERNAL, "The answer failed because of a defect in the service.", Map.of())));

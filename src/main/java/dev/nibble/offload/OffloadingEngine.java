@@ -191,6 +191,17 @@ public final class OffloadingEngine implements Engine {
     return local.submit(here, new Placed(listener, Placement.here(policy, choice.reason())));
   }
 
+  /** {@inheritDoc} The line is the one here; while an accelerator can take requests it does not matter how long that is. */
+  @Override
+  public void requireRoom(int ahead) {
+    boolean elsewhere = settings.policy() != OffloadPolicy.OFF && pool.all().stream().anyMatch(accelerator -> accelerator.status().state() == AcceleratorState.READY);
+    if (elsewhere) {
+      requireOpen();
+    } else {
+      local.requireRoom(ahead);
+    }
+  }
+
   private void requireOpen() {
     lock.lock();
     try {

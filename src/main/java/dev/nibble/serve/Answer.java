@@ -7,7 +7,10 @@ import dev.nibble.engine.Generation;
 import dev.nibble.engine.GenerationListener;
 import dev.nibble.engine.GenerationRequest;
 import dev.nibble.engine.GenerationResult;
+import java.time.Duration;
+import java.util.Optional;
 import java.util.concurrent.LinkedBlockingQueue;
+import java.util.concurrent.TimeUnit;
 
 /**
  * An answer between the engine, which makes it, and the thread of a call, which sends it on. The engine never waits for a client:
@@ -75,7 +78,16 @@ public final class Answer {
    * @throws EngineException if the answer failed, was cancelled or its deadline passed
    */
   public Piece next() throws InterruptedException {
-    Told next = told.take();
+    return told(told.take());
+  }
+
+  /** Like {@link #next}, but waits no longer than {@code patience}: empty if nothing came. */
+  public Optional<Piece> next(Duration patience) throws InterruptedException {
+    Told next = told.poll(patience.toNanos(), TimeUnit.NANOSECONDS);
+    return next == null ? Optional.empty() : Optional.of(told(next));
+  }
+
+  private static Piece told(Told next) {
     if (next.error() != null) {
       throw next.error();
     }

@@ -3,9 +3,13 @@ package dev.nibble.serve;
 import dev.nibble.engine.EngineException;
 import dev.nibble.tokenizer.ChatMessage;
 import dev.nibble.tokenizer.ChatTemplateException;
+import dev.nibble.tokenizer.EncodingBudget;
+import dev.nibble.tokenizer.EncodingStoppedException;
 import dev.nibble.tokenizer.Tokenizer;
 import java.util.List;
+import java.util.Map;
 import java.util.Set;
+import java.util.function.Supplier;
 
 /** Turns what clients send into prompt ids; may take a while for long input, so not for event loops. */
 public final class PromptBuilder {
@@ -13,18 +17,67 @@ public final class PromptBuilder {
 
   private PromptBuilder() {}
 
-  /** Ids of text to continue, with BOS where the model wants one. Names of special tokens in it are mere text. */
-  public static int[] text(Tokenizer tokenizer, String text) {
-    return tokenizer.encodeWithSpecials(text, false);
+  /**
+   * Ids of text to continue, with BOS where the model wants one. Names of special tokens in it are mere text.
+   *
+   * @param budget its most tokens are the model's context
+   * @throws EngineException CONTEXT_LENGTH_EXCEEDED if there are more
+   * @throws EncodingStoppedException when the budget ends otherwise
+   */
+  public static int[] text(Tokenizer tokenizer, String text, EncodingBudget budget) {
+    return within(budget, () -> {
+      requireRoom(tokenizer, text.length(), budget);
+      return tokenizer.encodeWithSpecials(text, false, budget);
+    });
+  }
+
+  /** Refuses at once what can't fit, however it is encoded: UTF-8 has a byte for each char at least. */
+  private static void requireRoom(Tokenizer tokenizer, long chars, EncodingBudget budget) {
+    budget.count(tokenizer.minTokens(chars));
+  }
+
+  private static int[] within(EncodingBudget budget, Supplier<int[]> work) {
+    try {
+      return work.get();
+    } catch (EncodingStoppedException stopped) {
+      if (stopped.reason() == EncodingStoppedException.Cause.TOO_MANY_TOKENS) {
+        throw tooLong(budget.maxTokens());
+      }
+      throw stopped;
+    }
+  }
+
+  /** The refusal of a prompt that alone has more tokens than the context, without a count. */
+  public static EngineException tooLong(int contextLength) {
+    return EngineException.contextLengthExceeded(contextLength, "the prompt has more", Map.of());
+  }
+
+  /** Most chars of a text that can fit in a context of so many tokens; {@link Long#MAX_VALUE} where the tokenizer knows no bound. */
+  public static long longestText(Tokenizer tokenizer, int contextLength) {
+    long fits = 0;
+    long tooLong = 1L << 40;
+    if (tokenizer.minTokens(tooLong) <= contextLength) {
+      return Long.MAX_VALUE;
+    }
+    while (tooLong - fits > 1) {
+      long middle = (fits + tooLong) >>> 1;
+      if (tokenizer.minTokens(middle) <= contextLength) {
+        fits = middle;
+      } else {
+        tooLong = middle;
+      }
+    }
+    return fits;
   }
 
   /**
    * Ids of a conversation to answer.
    *
    * @throws EngineException INVALID_REQUEST with field {@code messages} or {@code messages[i].…} if there are none, a role is unknown,
-   *     content is missing, or the model's chat template is missing or refuses them
+   *     content is missing, or the model's chat template is missing or refuses them; CONTEXT_LENGTH_EXCEEDED as {@link #text}
+   * @throws EncodingStoppedException when the budget ends otherwise
    */
-  public static int[] chat(Tokenizer tokenizer, List<ChatMessage> messages) {
+  public static int[] chat(Tokenizer tokenizer, List<ChatMessage> messages, EncodingBudget budget) {
     if (!tokenizer.hasChatTemplate()) {
       throw EngineException.invalid("messages", "The model has no chat template and can't answer conversations; send text to continue instead.");
     }
@@ -42,7 +95,10 @@ public final class PromptBuilder {
       }
     }
     try {
-      return tokenizer.encodeChat(messages);
+      return within(budget, () -> {
+        requireRoom(tokenizer, messages.stream().mapToLong(message -> message.content().length()).sum(), budget);
+        return tokenizer.encodeChat(messages, budget);
+      });
     } catch (ChatTemplateException refusal) {
       throw EngineException.invalid("messages", "The model's chat template refuses the conversation: " + refusal.getMessage());
     }

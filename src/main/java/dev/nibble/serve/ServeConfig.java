@@ -1,5 +1,6 @@
 package dev.nibble.serve;
 
+import io.quarkus.runtime.configuration.MemorySize;
 import io.smallrye.config.ConfigMapping;
 import io.smallrye.config.WithDefault;
 import java.time.Duration;
@@ -34,6 +35,19 @@ public interface ServeConfig {
   /** How long running answers may take to finish when the service is told to stop; after that they are cancelled. */
   @WithDefault("20s")
   Duration gracePeriod();
+
+  /** What may be spent on requests before they are in line; see docs/observability.md. */
+  Prepare prepare();
+
+  /** Reading requests, and turning their prompts into tokens. */
+  interface Prepare {
+    /** How long that may take for one request, waiting for others' included; longer ones are given up (DEADLINE_EXCEEDED, 504). Above 0. */
+    @WithDefault("10s")
+    Duration timeout();
+
+    /** Most memory of requests that are not in line yet, such as {@code 32M}; what does not fit is refused (RESOURCE_EXHAUSTED, 429). Unset: an eighth of the heap, at least 8M. */
+    Optional<MemorySize> memory();
+  }
 
   /** Who may use the service; see docs/security.md. */
   Auth auth();

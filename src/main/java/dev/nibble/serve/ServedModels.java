@@ -38,6 +38,7 @@ public class ServedModels {
   private final ServeConfig config;
   private final EngineLoader loader;
   private final CallTracker calls;
+  private final Admission admission;
   private final Event<ServingState> changes;
 
   // Both change under this object's monitor and are read without it. The first engine is the default one.
@@ -45,10 +46,11 @@ public class ServedModels {
   private volatile boolean stopping;
 
   @Inject
-  public ServedModels(ServeConfig config, EngineLoader loader, CallTracker calls, Event<ServingState> changes) {
+  public ServedModels(ServeConfig config, EngineLoader loader, CallTracker calls, Admission admission, Event<ServingState> changes) {
     this.config = config;
     this.loader = loader;
     this.calls = calls;
+    this.admission = admission;
     this.changes = changes;
   }
 
@@ -133,6 +135,7 @@ public class ServedModels {
   void finish(@Observes ShutdownDelayInitiatedEvent event) {
     leave();
     long end = System.nanoTime() + config.gracePeriod().toNanos();
+    admission.drain(config.gracePeriod());
     for (Engine engine : engines) {
       if (!engine.drain(Duration.ofNanos(Math.max(0, end - System.nanoTime())))) {
         LOG.warnf("Answers of model \"%s\" were not finished within %s and are cancelled.", engine.model().name(), config.gracePeriod());

@@ -29,6 +29,8 @@ public final class SettingsCheck {
     integer(config, "nibble.queue-capacity", Integer.MAX_VALUE);
     integer(config, "nibble.default-max-tokens", Integer.MAX_VALUE);
     duration(config, "nibble.grace-period", false, "a time such as 20s or 2m");
+    duration(config, "nibble.prepare.timeout", true, "a time such as 10s or 1m, above 0");
+    size(config, "nibble.prepare.memory", "a size such as 8M or 64M, from 1M", 1 << 20);
     keys(config);
     value(config, "nibble.ready.queue-limit", Integer.class, "an integer, 1 or more, or 0 for none")
         .filter(limit -> limit < 0)
@@ -38,11 +40,9 @@ public final class SettingsCheck {
     duration(config, "nibble.ready.canary-interval", false, "a time such as 30s or 5m, or 0 for never");
     duration(config, "nibble.ready.canary-timeout", true, "a time such as 60s or 2m, above 0");
     duration(config, "nibble.live.stall", false, "a time such as 120s or 5m, or 0 for any");
-    value(config, "nibble.rest.max-body-size", MemorySize.class, "a size such as 500K or 4M, from 1 byte")
-        .filter(size -> size.asLongValue() < 1)
-        .ifPresent(nothing -> {
-          throw refuse(config, "nibble.rest.max-body-size", "a size such as 500K or 4M, from 1 byte");
-        });
+    size(config, "nibble.rest.max-body-size", "a size such as 500K or 4M, from 1 byte", 1);
+    duration(config, "nibble.rest.body-timeout", true, "a time such as 10s or 1m, above 0");
+    duration(config, "nibble.rest.stream-comment-interval", false, "a time such as 10s, or 0 for none");
     cacheFormat(config, "nibble.kv.keys");
     cacheFormat(config, "nibble.kv.values");
     value(config, "nibble.kv.residual", Integer.class, RESIDUALS)
@@ -104,6 +104,12 @@ public final class SettingsCheck {
     if (certificate && config.getOptionalValue(tls + "trust", String.class).isEmpty()) {
       throw new IllegalArgumentException(tls + "certificate needs " + tls + "trust: the certificates of those who sign accelerators' certificates");
     }
+  }
+
+  private static void size(Config config, String name, String allowed, long least) {
+    value(config, name, MemorySize.class, allowed).filter(size -> size.asLongValue() < least).ifPresent(less -> {
+      throw refuse(config, name, allowed);
+    });
   }
 
   private static void duration(Config config, String name, boolean aboveZero, String allowed) {

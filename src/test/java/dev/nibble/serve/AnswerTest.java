@@ -14,6 +14,7 @@ import dev.nibble.model.kvcache.KvCacheOptions;
 import dev.nibble.quant.GgufConverter;
 import dev.nibble.quant.Llama2cModel;
 import dev.nibble.quant.QuantizationScheme;
+import dev.nibble.tokenizer.EncodingBudget;
 import dev.nibble.tokenizer.GgufVocabulary;
 import dev.nibble.tokenizer.Llama2cVocabulary;
 import java.nio.file.Path;
@@ -48,7 +49,7 @@ final class AnswerTest {
         GgufVocabulary.write(Llama2cVocabulary.read(source.resolveSibling("tok512.bin"))), (done, total, tensor) -> {});
     ModelOpener.Opened opened = ModelOpener.open(Optional.of(file), Optional.empty(), OptionalInt.of(1), KvCacheOptions.EXACT, (bytes, total) -> {});
     try (Engine engine = new SequentialEngine(opened.info(), opened.loaded().model(), opened.tokenizer(), EngineOptions.DEFAULT)) {
-      int[] beginning = PromptBuilder.text(engine.tokenizer(), "");
+      int[] beginning = PromptBuilder.text(engine.tokenizer(), "", EncodingBudget.unlimited());
       GenerationRequest request = new GenerationRequest(beginning, 12, SamplingParameters.GREEDY, List.of(), -1, false, Long.MAX_VALUE);
       Answer continued = new Answer();
       continued.start(engine, request);

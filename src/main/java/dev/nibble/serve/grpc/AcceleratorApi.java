@@ -8,6 +8,7 @@ import dev.nibble.offload.v1.DescribeRequest;
 import dev.nibble.offload.v1.DescribeResponse;
 import dev.nibble.offload.v1.GenerateRequest;
 import dev.nibble.offload.v1.GenerateResponse;
+import dev.nibble.serve.Admission;
 import dev.nibble.serve.CallTracker;
 import dev.nibble.serve.ServeConfig;
 import dev.nibble.serve.ServedModels;
@@ -41,15 +42,12 @@ final class AcceleratorApi extends AcceleratorServiceGrpc.AcceleratorServiceImpl
   private volatile String whyNone = "";
 
   @Inject
-  AcceleratorApi(ServedModels models, ServeConfig config, CallTracker tracker, @ConfigProperty(name = "quarkus.application.version") String version) {
+  AcceleratorApi(ServedModels models, ServeConfig config, CallTracker tracker, Admission admission, @ConfigProperty(name = "quarkus.application.version") String version) {
     this.models = models;
     this.config = config;
     String device = Runtime.getRuntime().availableProcessors() + " processors, " + System.getProperty("os.arch");
     server = new AcceleratorServer(this::source, new AcceleratorServer.Facts("nibble " + version, device, config.queueCapacity()),
-        failure -> GrpcErrors.of(failure, UnaryOperator.identity()), () -> {
-      CallTracker.Call call = tracker.begin();
-      return call::close;
-    });
+        failure -> GrpcErrors.of(failure, UnaryOperator.identity()), () -> new AdmittedCall(tracker.begin(), admission));
   }
 
   @Override
@@ -87,6 +85,39 @@ final class AcceleratorApi extends AcceleratorServiceGrpc.AcceleratorServiceImpl
     } catch (IOException | RuntimeException problem) {
       whyNone = String.valueOf(problem.getMessage());
       LOG.warnf("No answers can be computed for neighbours: %s", whyNone);
+    }
+  }
+
+  /** A neighbour's call, which goes through the same door as everybody's. */
+  private static final class AdmittedCall implements AcceleratorServer.Call {
+    private final CallTracker.Call call;
+    private final Admission admission;
+    private volatile Optional<Admission.Place> place = Optional.empty();
+
+    AdmittedCall(CallTracker.Call call, Admission admission) {
+      this.call = call;
+      this.admission = admission;
+    }
+
+    @Override
+    public void enter(Engine engine, long bytes) {
+      place = Optional.of(admission.enter(engine, bytes));
+    }
+
+    @Override
+    public void handOver(Runnable submit) {
+      place.orElseThrow().handOver(submit);
+    }
+
+    @Override
+    public void leave() {
+      place.ifPresent(Admission.Place::leave);
+    }
+
+    @Override
+    public void close() {
+      place.ifPresent(Admission.Place::close);
+      call.close();
     }
   }
 

@@ -2,6 +2,7 @@ package dev.nibble.serve.grpc;
 
 import dev.nibble.engine.EngineError;
 import dev.nibble.engine.EngineException;
+import dev.nibble.serve.Admission;
 import dev.nibble.serve.CallTracker;
 import io.grpc.Status;
 import io.grpc.StatusRuntimeException;
@@ -15,7 +16,7 @@ import java.util.function.Supplier;
 import java.util.function.UnaryOperator;
 import org.jboss.logging.Logger;
 
-/** Runs each call's work on a virtual thread of its own, and turns what goes wrong into statuses. */
+/** Runs each call's work on a virtual thread of its own, for calls that ask for more than facts after letting them in, and turns what goes wrong into statuses. */
 @Singleton
 final class Calls {
   private static final Logger LOG = Logger.getLogger(Calls.class);
@@ -28,18 +29,43 @@ final class Calls {
   }
 
   /** A call's work; it may wait. */
-  interface Work<T> {
-    /** @throws EngineException for the client to hear */
+  private interface Work<T> {
     void run(Exchange<T> exchange) throws InterruptedException;
   }
 
+  /** The work of a call that was let in. */
+  interface AdmittedWork<T> {
+    /** @throws EngineException for the client to hear */
+    void run(Exchange<T> exchange, Admission.Place place) throws InterruptedException;
+  }
+
   /**
-   * Starts a call's work; to be called on its event loop.
+   * Lets a call in and starts its work, or refuses it; to be called on its event loop.
    *
+   * @param door takes a place, or throws
    * @param onGone stops the work when nobody waits for it any more
    * @param paths turns the engine's names of fields into paths within the request
    */
-  <T> void start(StreamObserver<T> observer, Runnable onGone, UnaryOperator<String> paths, Work<T> work) {
+  <T> void admit(StreamObserver<T> observer, Supplier<Admission.Place> door, Runnable onGone, UnaryOperator<String> paths, AdmittedWork<T> work) {
+    Admission.Place place;
+    try {
+      place = door.get();
+    } catch (EngineException refusal) {
+      observer.onError(GrpcErrors.of(refusal, paths));
+      return;
+    }
+    Runnable leave = () -> {
+      place.leave();
+      onGone.run();
+    };
+    start(observer, leave, paths, exchange -> {
+      try (place) {
+        work.run(exchange, place);
+      }
+    });
+  }
+
+  private <T> void start(StreamObserver<T> observer, Runnable onGone, UnaryOperator<String> paths, Work<T> work) {
     Exchange<T> exchange = new Exchange<>((ServerCallStreamObserver<T>) observer, tracker.begin(), onGone);
     Thread.ofVirtual().name("nibble-grpc").start(() -> {
       try {

@@ -3,6 +3,7 @@ package dev.nibble.serve.grpc;
 import dev.nibble.engine.Engine;
 import dev.nibble.engine.GeneratedToken;
 import dev.nibble.engine.GenerationRequest;
+import dev.nibble.serve.Admission;
 import dev.nibble.serve.Answer;
 import dev.nibble.serve.ServeConfig;
 import dev.nibble.serve.ServedModels;
@@ -15,55 +16,75 @@ import dev.nibble.v1.StreamGenerateResponse;
 import io.grpc.stub.StreamObserver;
 import io.quarkus.grpc.GrpcService;
 import jakarta.inject.Inject;
+import java.util.concurrent.atomic.AtomicReference;
 
 /** {@code nibble.v1.GenerationService}. */
 @GrpcService
 final class GenerationApi extends GenerationServiceGrpc.GenerationServiceImplBase {
   private final ServedModels models;
   private final ServeConfig config;
+  private final Admission admission;
   private final Calls calls;
 
   @Inject
-  GenerationApi(ServedModels models, ServeConfig config, Calls calls) {
+  GenerationApi(ServedModels models, ServeConfig config, Admission admission, Calls calls) {
     this.models = models;
     this.config = config;
+    this.admission = admission;
     this.calls = calls;
   }
 
   @Override
   public void generate(GenerateRequest request, StreamObserver<GenerateResponse> observer) {
-    GenerationOptions options = request.getOptions();
-    Answer answer = new Answer();
-    calls.start(observer, answer::cancel, field -> GenerationReader.path(options, field), exchange -> whole(options, answer, exchange));
+    admit(request.getOptions(), request.getSerializedSize(), observer, this::whole);
   }
 
   @Override
   public void streamGenerate(StreamGenerateRequest request, StreamObserver<StreamGenerateResponse> observer) {
-    GenerationOptions options = request.getOptions();
+    admit(request.getOptions(), request.getSerializedSize(), observer, this::stream);
+  }
+
+  /** An answer that was put in line. */
+  private record Started(Engine engine, Answer answer, boolean measured) {}
+
+  /** Sends an answer on. */
+  private interface Sender<T> {
+    void send(Started started, Exchange<T> exchange) throws InterruptedException;
+  }
+
+  private <T> void admit(GenerationOptions options, long bytes, StreamObserver<T> observer, Sender<T> sender) {
     Answer answer = new Answer();
-    calls.start(observer, answer::cancel, field -> GenerationReader.path(options, field), exchange -> stream(options, answer, exchange));
+    String model = options.getModel();
+    GenerationOptions.InputCase input = options.getInputCase();
+    // Let go of once it is prepared: calls may wait long in line, and their texts be large.
+    AtomicReference<GenerationOptions> unread = new AtomicReference<>(options);
+    calls.admit(observer, () -> admission.enter(models.require(model), bytes), answer::cancel, field -> GenerationReader.path(input, field),
+        (exchange, place) -> sender.send(start(unread.getAndSet(null), bytes, answer, exchange.deadlineNanos(), place), exchange));
   }
 
-  private Engine start(GenerationOptions options, Answer answer, Exchange<?> exchange) {
+  private Started start(GenerationOptions options, long bytes, Answer answer, long deadlineNanos, Admission.Place place) throws InterruptedException {
     Engine engine = models.require(options.getModel());
-    GenerationRequest generation = GenerationReader.read(options, engine, config, exchange.deadlineNanos());
-    if (options.hasChat() || options.getText().isEmpty()) {
-      answer.startOwnText(engine, generation);
-    } else {
-      answer.start(engine, generation);
-    }
-    return engine;
+    GenerationRequest generation = place.prepare(bytes,
+        () -> GenerationReader.read(options, engine, config, deadlineNanos, place.budget(engine.model().contextLength())));
+    place.handOver(() -> {
+      if (options.hasChat() || options.getText().isEmpty()) {
+        answer.startOwnText(engine, generation);
+      } else {
+        answer.start(engine, generation);
+      }
+    });
+    return new Started(engine, answer, options.hasLogProbabilities());
   }
 
-  private void whole(GenerationOptions options, Answer answer, Exchange<GenerateResponse> exchange) throws InterruptedException {
-    Engine engine = start(options, answer, exchange);
+  private void whole(Started started, Exchange<GenerateResponse> exchange) throws InterruptedException {
+    Engine engine = started.engine();
     GenerateResponse.Builder response = GenerateResponse.newBuilder().setModel(engine.model().name());
     StringBuilder text = new StringBuilder();
     while (true) {
-      switch (answer.next()) {
+      switch (started.answer().next()) {
         case Answer.Piece.Token(GeneratedToken token) -> {
           text.append(token.text());
-          response.addTokens(AnswerMessages.token(token, engine.tokenizer(), options.hasLogProbabilities()));
+          response.addTokens(AnswerMessages.token(token, engine.tokenizer(), started.measured()));
         }
         case Answer.Piece.End(var result) -> {
           response.setText(text.append(result.text()).toString())
@@ -79,17 +100,17 @@ final class GenerationApi extends GenerationServiceGrpc.GenerationServiceImplBas
     }
   }
 
-  private void stream(GenerationOptions options, Answer answer, Exchange<StreamGenerateResponse> exchange) throws InterruptedException {
-    Engine engine = start(options, answer, exchange);
+  private void stream(Started started, Exchange<StreamGenerateResponse> exchange) throws InterruptedException {
+    Engine engine = started.engine();
     while (true) {
-      switch (answer.next()) {
+      switch (started.answer().next()) {
         case Answer.Piece.Token(GeneratedToken token) -> {
           StreamGenerateResponse piece = StreamGenerateResponse.newBuilder()
               .setText(token.text())
-              .setToken(AnswerMessages.token(token, engine.tokenizer(), options.hasLogProbabilities()))
+              .setToken(AnswerMessages.token(token, engine.tokenizer(), started.measured()))
               .build();
           if (!exchange.send(piece)) {
-            answer.cancel();
+            started.answer().cancel();
             return;
           }
         }

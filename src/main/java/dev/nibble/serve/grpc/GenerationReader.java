@@ -9,6 +9,7 @@ import dev.nibble.serve.PromptBuilder;
 import dev.nibble.serve.RequestDefaults;
 import dev.nibble.serve.ServeConfig;
 import dev.nibble.tokenizer.ChatMessage;
+import dev.nibble.tokenizer.EncodingBudget;
 import dev.nibble.tokenizer.Tokenizer;
 import dev.nibble.v1.ChatInput;
 import dev.nibble.v1.GenerationOptions;
@@ -22,15 +23,15 @@ final class GenerationReader {
 
   private GenerationReader() {}
 
-  /** @throws EngineException INVALID_REQUEST, with the engine's name of the field */
-  static GenerationRequest read(GenerationOptions options, Engine engine, ServeConfig config, long deadlineNanos) {
+  /** @throws EngineException INVALID_REQUEST, with the engine's name of the field, or CONTEXT_LENGTH_EXCEEDED */
+  static GenerationRequest read(GenerationOptions options, Engine engine, ServeConfig config, long deadlineNanos, EncodingBudget budget) {
     SamplingParameters sampling = sampling(options.getSampling());
     int logProbabilities = logProbabilities(options);
     if (options.hasMaxTokens() && options.getMaxTokens() < 1) {
       // 0 is refused here: to the engine it would mean as many as the context leaves.
       throw EngineException.invalid("max_tokens", "max_tokens is " + options.getMaxTokens() + "; allowed: 1 or more, or unset.");
     }
-    int[] promptIds = promptIds(options, engine.tokenizer());
+    int[] promptIds = promptIds(options, engine.tokenizer(), budget);
     int maxTokens = options.hasMaxTokens() ? options.getMaxTokens() : RequestDefaults.maxTokens(config, engine, promptIds.length);
     return new GenerationRequest(
         promptIds, maxTokens, sampling, options.getStopList(), logProbabilities, options.getIgnoreEndOfGeneration(), deadlineNanos)
@@ -49,8 +50,8 @@ final class GenerationReader {
     };
   }
 
-  /** Path within a request with these options of a field that the engine calls {@code field}. */
-  static String path(GenerationOptions options, String field) {
+  /** Path, within a request whose options have this input, of a field that the engine calls {@code field}. */
+  static String path(GenerationOptions.InputCase input, String field) {
     int end = field.indexOf('[');
     return switch (end < 0 ? field : field.substring(0, end)) {
       case "temperature", "top_k", "top_p", "min_p", "repetition_penalty", "presence_penalty", "frequency_penalty", "logit_bias" ->
@@ -58,7 +59,7 @@ final class GenerationReader {
       case "logprobs" -> "options.log_probabilities";
       case "messages" -> "options.chat." + field;
       case "prompt" ->
-          switch (options.getInputCase()) {
+          switch (input) {
             case TEXT -> "options.text";
             case CHAT -> "options.chat";
             case INPUT_NOT_SET -> "options.input";
@@ -72,10 +73,10 @@ final class GenerationReader {
     return chat.getMessagesList().stream().map(message -> new ChatMessage(message.getRole(), message.getContent())).toList();
   }
 
-  private static int[] promptIds(GenerationOptions options, Tokenizer tokenizer) {
+  private static int[] promptIds(GenerationOptions options, Tokenizer tokenizer, EncodingBudget budget) {
     return switch (options.getInputCase()) {
-      case TEXT -> PromptBuilder.text(tokenizer, options.getText());
-      case CHAT -> PromptBuilder.chat(tokenizer, messages(options.getChat()));
+      case TEXT -> PromptBuilder.text(tokenizer, options.getText(), budget);
+      case CHAT -> PromptBuilder.chat(tokenizer, messages(options.getChat()), budget);
       case INPUT_NOT_SET -> throw EngineException.invalid("prompt", "There is neither text nor chat; one of them is needed.");
     };
   }

@@ -6,6 +6,7 @@ import dev.nibble.engine.EngineException;
 import dev.nibble.engine.GeneratedToken;
 import dev.nibble.engine.GenerationRequest;
 import dev.nibble.engine.GenerationResult;
+import dev.nibble.serve.Admission;
 import dev.nibble.serve.Answer;
 import dev.nibble.serve.ServeConfig;
 import dev.nibble.serve.ServedModels;
@@ -34,7 +35,10 @@ import inference.ServerReadyResponse;
 import io.grpc.stub.StreamObserver;
 import io.quarkus.grpc.GrpcService;
 import jakarta.inject.Inject;
+import java.util.List;
 import java.util.Locale;
+import java.util.Optional;
+import java.util.concurrent.atomic.AtomicReference;
 import java.util.function.UnaryOperator;
 import org.eclipse.microprofile.config.inject.ConfigProperty;
 import org.eclipse.microprofile.health.HealthCheckResponse;
@@ -47,17 +51,19 @@ final class InferenceApi extends GRPCInferenceServiceGrpc.GRPCInferenceServiceIm
   private final ServeConfig config;
   private final LivenessCheck liveness;
   private final ReadinessJudge judge;
+  private final Admission admission;
   private final Calls calls;
   private final String version;
 
   @Inject
   InferenceApi(
-      ServedModels models, ServeConfig config, @Liveness LivenessCheck liveness, ReadinessJudge judge, Calls calls,
+      ServedModels models, ServeConfig config, @Liveness LivenessCheck liveness, ReadinessJudge judge, Admission admission, Calls calls,
       @ConfigProperty(name = "quarkus.application.version") String version) {
     this.models = models;
     this.config = config;
     this.liveness = liveness;
     this.judge = judge;
+    this.admission = admission;
     this.calls = calls;
     this.version = version;
   }
@@ -111,7 +117,13 @@ final class InferenceApi extends GRPCInferenceServiceGrpc.GRPCInferenceServiceIm
   @Override
   public void modelInfer(ModelInferRequest request, StreamObserver<ModelInferResponse> observer) {
     Answer answer = new Answer();
-    calls.start(observer, answer::cancel, UnaryOperator.identity(), exchange -> infer(request, answer, exchange));
+    long bytes = request.getSerializedSize();
+    // Let go of once it is prepared: calls may wait long in line, and their tensors be large.
+    AtomicReference<ModelInferRequest> unread = new AtomicReference<>(request);
+    String name = request.getModelName();
+    String modelVersion = request.getModelVersion();
+    calls.admit(observer, () -> admission.enter(require(name, modelVersion), bytes), answer::cancel, UnaryOperator.identity(),
+        (exchange, place) -> infer(unread.getAndSet(null), bytes, answer, exchange, place));
   }
 
   private Engine require(String name, String modelVersion) {
@@ -122,23 +134,42 @@ final class InferenceApi extends GRPCInferenceServiceGrpc.GRPCInferenceServiceIm
     return models.require(name);
   }
 
-  private void infer(ModelInferRequest message, Answer answer, Exchange<ModelInferResponse> exchange) throws InterruptedException {
+  /** A request that is ready for the engine, and what its response depends on. */
+  private record Prepared(GenerationRequest generation, Answering answering, boolean ownText) {}
+
+  /** @param raw whether elements are wanted as bytes: as clients send them, so they read them */
+  private record Answering(Engine engine, Optional<String> id, List<InferOutput> outputs, boolean raw) {}
+
+  private Prepared prepare(ModelInferRequest message, long deadlineNanos, Admission.Place place) {
     Engine engine = require(message.getModelName(), message.getModelVersion());
     InferRequest request = InferRequest.read(TensorReader.read(message), engine.model().name());
-    GenerationRequest generation = request.generation(engine, config, exchange.deadlineNanos());
-    if (request.beginsText()) {
-      answer.startOwnText(engine, generation);
-    } else {
-      answer.start(engine, generation);
-    }
+    GenerationRequest generation = request.generation(engine, config, deadlineNanos, place.budget(engine.model().contextLength()));
+    return new Prepared(generation, new Answering(engine, request.id(), request.outputs(), message.getRawInputContentsCount() > 0), request.beginsText());
+  }
+
+  private Answering start(ModelInferRequest message, long bytes, Answer answer, long deadlineNanos, Admission.Place place) throws InterruptedException {
+    Prepared prepared = place.prepare(bytes, () -> prepare(message, deadlineNanos, place));
+    Engine engine = prepared.answering().engine();
+    place.handOver(() -> {
+      if (prepared.ownText()) {
+        answer.startOwnText(engine, prepared.generation());
+      } else {
+        answer.start(engine, prepared.generation());
+      }
+    });
+    return prepared.answering();
+  }
+
+  private void infer(ModelInferRequest message, long bytes, Answer answer, Exchange<ModelInferResponse> exchange, Admission.Place place)
+      throws InterruptedException {
+    Answering answering = start(message, bytes, answer, exchange.deadlineNanos(), place);
     StringBuilder text = new StringBuilder();
     while (true) {
       switch (answer.next()) {
         case Answer.Piece.Token(GeneratedToken token) -> text.append(token.text());
         case Answer.Piece.End(var result) -> {
           String whole = text.append(result.text()).toString();
-          ModelInferResponse response = response(engine.model().name(), request, whole, result, message.getRawInputContentsCount() > 0);
-          if (exchange.send(response)) {
+          if (exchange.send(response(answering, whole, result))) {
             exchange.complete();
           }
           return;
@@ -147,11 +178,10 @@ final class InferenceApi extends GRPCInferenceServiceGrpc.GRPCInferenceServiceIm
     }
   }
 
-  /** @param raw whether elements are wanted as bytes: as clients send them, so they read them */
-  private static ModelInferResponse response(String model, InferRequest request, String text, GenerationResult result, boolean raw) {
-    ModelInferResponse.Builder response = ModelInferResponse.newBuilder().setModelName(model).setModelVersion(OpenInferenceRoutes.VERSION);
-    request.id().ifPresent(response::setId);
-    for (InferOutput output : request.outputs()) {
+  private static ModelInferResponse response(Answering answering, String text, GenerationResult result) {
+    ModelInferResponse.Builder response = ModelInferResponse.newBuilder().setModelName(answering.engine().model().name()).setModelVersion(OpenInferenceRoutes.VERSION);
+    answering.id().ifPresent(response::setId);
+    for (InferOutput output : answering.outputs()) {
       InferTensorContents contents =
           switch (output) {
             case TEXT -> bytes(text);
@@ -160,7 +190,7 @@ final class InferenceApi extends GRPCInferenceServiceGrpc.GRPCInferenceServiceIm
             case COMPLETION_TOKENS -> InferTensorContents.newBuilder().addIntContents(result.completionTokens()).build();
           };
       InferOutputTensor.Builder tensor = response.addOutputsBuilder().setName(output.tensor()).setDatatype(output.datatype()).addShape(1);
-      if (raw) {
+      if (answering.raw()) {
         response.addRawOutputContents(TensorReader.raw(contents));
       } else {
         tensor.setContents(contents);

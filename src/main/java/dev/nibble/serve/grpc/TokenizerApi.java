@@ -1,8 +1,10 @@
 package dev.nibble.serve.grpc;
 
 import dev.nibble.engine.EngineException;
+import dev.nibble.serve.Admission;
 import dev.nibble.serve.PromptBuilder;
 import dev.nibble.serve.ServedModels;
+import dev.nibble.tokenizer.EncodingBudget;
 import dev.nibble.tokenizer.Tokenizer;
 import dev.nibble.v1.DetokenizeRequest;
 import dev.nibble.v1.DetokenizeResponse;
@@ -12,38 +14,42 @@ import dev.nibble.v1.TokenizerServiceGrpc;
 import io.grpc.stub.StreamObserver;
 import io.quarkus.grpc.GrpcService;
 import jakarta.inject.Inject;
-import java.util.Arrays;
+import java.util.function.Function;
 import java.util.function.UnaryOperator;
 
 /** {@code nibble.v1.TokenizerService}. */
 @GrpcService
 final class TokenizerApi extends TokenizerServiceGrpc.TokenizerServiceImplBase {
   private final ServedModels models;
+  private final Admission admission;
   private final Calls calls;
 
   @Inject
-  TokenizerApi(ServedModels models, Calls calls) {
+  TokenizerApi(ServedModels models, Admission admission, Calls calls) {
     this.models = models;
+    this.admission = admission;
     this.calls = calls;
   }
 
   @Override
   public void tokenize(TokenizeRequest request, StreamObserver<TokenizeResponse> observer) {
-    calls.answer(observer, TokenizerApi::path, () -> {
+    prepare(observer, request.getSerializedSize(), TokenizerApi::path, budget -> {
       Tokenizer tokenizer = models.require(request.getModel()).tokenizer();
       TokenizeResponse.Builder response = TokenizeResponse.newBuilder();
-      Arrays.stream(ids(request, tokenizer)).forEach(response::addIds);
+      for (int id : ids(request, tokenizer, budget)) {
+        response.addIds(id);
+      }
       return response.build();
     });
   }
 
-  private static int[] ids(TokenizeRequest request, Tokenizer tokenizer) {
+  private static int[] ids(TokenizeRequest request, Tokenizer tokenizer, EncodingBudget budget) {
     return switch (request.getInputCase()) {
       case TEXT ->
           request.getAddSpecial()
-              ? tokenizer.encodeWithSpecials(request.getText(), request.getParseSpecial())
-              : tokenizer.encode(request.getText(), request.getParseSpecial());
-      case CHAT -> PromptBuilder.chat(tokenizer, GenerationReader.messages(request.getChat()));
+              ? tokenizer.encodeWithSpecials(request.getText(), request.getParseSpecial(), budget)
+              : tokenizer.encode(request.getText(), request.getParseSpecial(), budget);
+      case CHAT -> PromptBuilder.chat(tokenizer, GenerationReader.messages(request.getChat()), budget);
       case INPUT_NOT_SET -> throw EngineException.invalid("input", "There is neither text nor chat; one of them is needed.");
     };
   }
@@ -54,7 +60,7 @@ final class TokenizerApi extends TokenizerServiceGrpc.TokenizerServiceImplBase {
 
   @Override
   public void detokenize(DetokenizeRequest request, StreamObserver<DetokenizeResponse> observer) {
-    calls.answer(observer, UnaryOperator.identity(), () -> {
+    prepare(observer, request.getSerializedSize(), UnaryOperator.identity(), budget -> {
       Tokenizer tokenizer = models.require(request.getModel()).tokenizer();
       int[] ids = request.getIdsList().stream().mapToInt(Integer::intValue).toArray();
       for (int i = 0; i < ids.length; i++) {
@@ -64,6 +70,17 @@ final class TokenizerApi extends TokenizerServiceGrpc.TokenizerServiceImplBase {
         }
       }
       return DetokenizeResponse.newBuilder().setText(tokenizer.decode(ids, request.getRenderSpecial())).build();
+    });
+  }
+
+  /** Makes a response where prompts are prepared: as they do, it takes time by its length. */
+  private <T> void prepare(StreamObserver<T> observer, long bytes, UnaryOperator<String> paths, Function<EncodingBudget, T> response) {
+    calls.admit(observer, () -> admission.enter(bytes), () -> {}, paths, (exchange, place) -> {
+      T message = place.prepare(bytes, () -> response.apply(place.budget(Integer.MAX_VALUE)));
+      place.close();
+      if (exchange.send(message)) {
+        exchange.complete();
+      }
     });
   }
 }

@@ -10,6 +10,7 @@ import dev.nibble.engine.GenerationRequest;
 import dev.nibble.engine.GenerationResult;
 import dev.nibble.engine.SamplingParameters;
 import dev.nibble.serve.PromptBuilder;
+import dev.nibble.tokenizer.EncodingBudget;
 import java.time.Duration;
 import java.util.ArrayList;
 import java.util.List;
@@ -103,7 +104,7 @@ final class Canary {
   private void begin(long now) {
     Run next = new Run();
     try {
-      int[] prompt = PromptBuilder.text(engine.tokenizer(), PROMPT);
+      int[] prompt = PromptBuilder.text(engine.tokenizer(), PROMPT, EncodingBudget.unlimited());
       Optional<Generation> begun = engine.probe(
           new GenerationRequest(prompt, TOKENS, SamplingParameters.GREEDY, List.of(), -1, true, Long.MAX_VALUE), next);
       if (begun.isPresent()) {

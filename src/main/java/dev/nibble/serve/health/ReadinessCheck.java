@@ -1,6 +1,7 @@
 package dev.nibble.serve.health;
 
 import dev.nibble.engine.Engine;
+import dev.nibble.serve.Admission;
 import dev.nibble.serve.ServedModels;
 import dev.nibble.serve.auth.Access;
 import jakarta.inject.Inject;
@@ -15,12 +16,14 @@ import org.eclipse.microprofile.health.Readiness;
 @Singleton
 public final class ReadinessCheck implements HealthCheck {
   private final ServedModels models;
+  private final Admission admission;
   private final ReadinessJudge judge;
   private final Access access;
 
   @Inject
-  ReadinessCheck(ServedModels models, ReadinessJudge judge, Access access) {
+  ReadinessCheck(ServedModels models, Admission admission, ReadinessJudge judge, Access access) {
     this.models = models;
+    this.admission = admission;
     this.judge = judge;
     this.access = access;
   }
@@ -33,7 +36,7 @@ public final class ReadinessCheck implements HealthCheck {
       response.withData("reason", verdict.reason());
     }
     for (Engine engine : models.all()) {
-      response.withData("model", engine.model().name()).withData("queue_depth", engine.queueDepth()).withData("running", engine.running());
+      response.withData("model", engine.model().name()).withData("queue_depth", admission.waiting(engine)).withData("running", engine.running());
     }
     return response.build();
   }

@@ -1,6 +1,7 @@
 package dev.nibble.serve.health;
 
 import dev.nibble.engine.Engine;
+import dev.nibble.serve.Admission;
 import dev.nibble.serve.ServeConfig;
 import dev.nibble.serve.ServedModels;
 import dev.nibble.serve.ServingState;
@@ -35,6 +36,7 @@ public final class ReadinessJudge {
   private static final long TICK_MILLIS = 200; // probes come every few seconds; watchers and canaries hear of changes within this
 
   private final ServedModels models;
+  private final Admission admission;
   private final ServeConfig config;
   private final Event<ReadinessVerdict> changes;
   private final int queueLimit; // 0: none
@@ -48,8 +50,9 @@ public final class ReadinessJudge {
   private ReadinessVerdict last = new ReadinessVerdict(false, "loading", List.of());
 
   @Inject
-  ReadinessJudge(ServedModels models, ServeConfig config, Event<ReadinessVerdict> changes, MeterRegistry registry) {
+  ReadinessJudge(ServedModels models, Admission admission, ServeConfig config, Event<ReadinessVerdict> changes, MeterRegistry registry) {
     this.models = models;
+    this.admission = admission;
     this.config = config;
     this.changes = changes;
     queueLimit = config.ready().queueLimit().orElse(config.queueCapacity());
@@ -105,7 +108,7 @@ public final class ReadinessJudge {
   }
 
   private String reason() {
-    int waiting = models.all().stream().mapToInt(Engine::queueDepth).max().orElse(0);
+    int waiting = models.all().stream().mapToInt(admission::waiting).max().orElse(0);
     full = queueLimit > 0 && (full ? waiting > queueLimit * 3L / 4 : waiting >= queueLimit);
     if (models.stopping()) {
       return "stopping";

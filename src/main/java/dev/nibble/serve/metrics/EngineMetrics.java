@@ -5,6 +5,7 @@ import dev.nibble.engine.EngineError;
 import dev.nibble.engine.EngineObserver;
 import dev.nibble.engine.GenerationResult;
 import dev.nibble.engine.ModelInfo;
+import dev.nibble.serve.Admission;
 import io.micrometer.core.instrument.Counter;
 import io.micrometer.core.instrument.FunctionCounter;
 import io.micrometer.core.instrument.Gauge;
@@ -41,10 +42,12 @@ public final class EngineMetrics {
   private static final double[] WAIT = {0.001, 0.01, 0.1, 0.5, 1, 2.5, 5, 10, 30, 60, 120};
 
   private final MeterRegistry registry;
+  private final Admission admission;
 
   @Inject
-  EngineMetrics(MeterRegistry registry, @ConfigProperty(name = "quarkus.application.version") String version) {
+  EngineMetrics(MeterRegistry registry, Admission admission, @ConfigProperty(name = "quarkus.application.version") String version) {
     this.registry = registry;
+    this.admission = admission;
     boolean compiled = System.getProperty("org.graalvm.nativeimage.imagecode") != null;
     info("nibble.build.info", "Which build this is.", Tags.of("version", version, "runtime", compiled ? "native" : "jvm", "java", System.getProperty("java.version")));
   }
@@ -64,7 +67,7 @@ public final class EngineMetrics {
   public void publish(Engine engine, String kernels, int vectorBits, int threads) {
     ModelInfo model = engine.model();
     Tags tags = Tags.of(MODEL, model.name());
-    Gauge.builder("nibble.queue.depth", engine, Engine::queueDepth).description("Requests waiting for their turn.").tags(tags).register(registry);
+    Gauge.builder("nibble.queue.depth", engine, admission::waiting).description("Requests waiting for their turn, those being prepared included.").tags(tags).register(registry);
     Gauge.builder("nibble.requests.running", engine, Engine::running).description("Requests being computed.").tags(tags).register(registry);
     Gauge.builder("nibble.kv.cache.usage.ratio", engine, Engine::cacheUsage)
         .description("Fraction of the memory for keys and values that requests hold.").tags(tags).register(registry);

@@ -6,6 +6,7 @@ import dev.nibble.engine.OffloadPolicy;
 import dev.nibble.engine.SamplingParameters;
 import dev.nibble.serve.RequestDefaults;
 import dev.nibble.serve.ServeConfig;
+import dev.nibble.tokenizer.EncodingBudget;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
@@ -53,9 +54,9 @@ record AnswerRequest(
         fieldNames, Stream.concat(ignoredFields.stream(), more.stream()).toList());
   }
 
-  /** What the engine is asked. @throws EngineException INVALID_REQUEST if the model can't take the prompt */
-  GenerationRequest generation(Engine engine, ServeConfig config, long deadlineNanos) {
-    int[] promptIds = prompt.ids(engine.tokenizer());
+  /** What the engine is asked. @throws EngineException INVALID_REQUEST or CONTEXT_LENGTH_EXCEEDED if the model can't take the prompt */
+  GenerationRequest generation(Engine engine, ServeConfig config, long deadlineNanos, EncodingBudget budget) {
+    int[] promptIds = prompt.ids(engine.tokenizer(), budget);
     int most = maxTokens.orElseGet(() -> RequestDefaults.maxTokens(config, engine, promptIds.length));
     return new GenerationRequest(promptIds, most, sampling, stop, logProbabilities, ignoreEndOfGeneration, deadlineNanos).withOffload(offload);
   }

@@ -8,10 +8,13 @@ import dev.nibble.engine.GeneratedToken;
 import dev.nibble.engine.GenerationRequest;
 import dev.nibble.serve.Answer;
 import dev.nibble.serve.CallTracker;
+import dev.nibble.serve.PromptBuilder;
 import dev.nibble.serve.ServeConfig;
 import dev.nibble.serve.ServedModels;
+import dev.nibble.tokenizer.EncodingBudget;
 import jakarta.inject.Inject;
 import jakarta.inject.Singleton;
+import java.time.Duration;
 import java.time.Instant;
 import java.util.ArrayList;
 import java.util.List;
@@ -23,39 +26,64 @@ import java.util.stream.Collectors;
 import org.eclipse.microprofile.config.inject.ConfigProperty;
 import org.jboss.logging.Logger;
 
-/** Answers requests for conversations and text, of whichever API, each on a thread of its own that may wait. */
+/**
+ * Answers requests for conversations and text, of whichever API, each on a thread of its own that may wait. What costs time before the engine has a request is
+ * done by {@link dev.nibble.serve.Admission}'s threads.
+ */
 @Singleton
 final class AnswerService {
   private static final Logger LOG = Logger.getLogger(AnswerService.class);
   /** Names of fields fit for a header; a client's other inventions are not repeated. */
   private static final Pattern TELLABLE = Pattern.compile("[A-Za-z0-9_.\\[\\]-]{1,64}");
   private static final int MOST_TOLD = 16;
+  private static final Duration NEVER = Duration.ofDays(365);
 
   private final ServedModels models;
   private final ServeConfig config;
   private final CallTracker calls;
   private final String fingerprint;
+  private final Duration commentInterval;
+  private volatile BodyJson json = BodyJson.of(0, Long.MAX_VALUE); // for the models served: made anew when they change
 
   @Inject
-  AnswerService(ServedModels models, ServeConfig config, CallTracker calls, @ConfigProperty(name = "quarkus.application.version") String version) {
+  AnswerService(
+      ServedModels models, ServeConfig config, RestConfig rest, CallTracker calls, @ConfigProperty(name = "quarkus.application.version") String version) {
     this.models = models;
     this.config = config;
+    Duration interval = rest.streamCommentInterval();
+    commentInterval = interval.isZero() ? NEVER : interval;
     this.calls = calls;
     fingerprint = "fp_nibble_" + version;
   }
 
-  /** Answers a request on a new virtual thread; to be called on the request's event loop. */
-  void answer(Endpoint endpoint, byte[] body, Exchange exchange) {
+  /** Answers a request that was let in, on a new virtual thread; to be called on the request's event loop. */
+  void answer(Endpoint endpoint, Body body, Exchange exchange) {
     CallTracker.Call call = calls.begin();
     Answer answer = new Answer();
     exchange.onGone(answer::cancel);
     Thread.ofVirtual().name("nibble-rest-" + exchange.requestId()).start(() -> {
-      try (call) {
+      try (call; body) {
         new Conversation(endpoint, exchange, answer).run(body);
       } catch (InterruptedException interrupt) {
         answer.cancel();
       }
     });
+  }
+
+  /** Reads bodies for the models served. */
+  private BodyJson json() {
+    int context = 0;
+    long longestText = 0;
+    for (Engine engine : models.all()) {
+      context = Math.max(context, engine.model().contextLength());
+      longestText = Math.max(longestText, PromptBuilder.longestText(engine.tokenizer(), engine.model().contextLength()));
+    }
+    BodyJson current = json;
+    if (current.context() != context || current.longestText() != longestText) {
+      current = BodyJson.of(context, longestText);
+      json = current;
+    }
+    return current;
   }
 
   /** One request and its response. */
@@ -72,13 +100,15 @@ final class AnswerService {
       this.answer = answer;
     }
 
-    void run(byte[] body) throws InterruptedException {
+    void run(Body body) throws InterruptedException {
       try {
         respond(body);
       } catch (EngineException failure) {
         if (!exchange.gone()) {
           refuse(ApiError.of(stoppedByUs(failure), fieldNames));
         }
+      } catch (RefusedException refusal) {
+        refuse(refusal.error());
       } catch (RuntimeException | Error defect) {
         answer.cancel();
         LOG.errorf(defect, "Request %s failed.", exchange.requestId());
@@ -101,25 +131,30 @@ final class AnswerService {
       }
     }
 
-    private void respond(byte[] body) throws InterruptedException {
-      Task task = read(Json.readObject(body));
+    private void respond(Body body) throws InterruptedException {
+      Prepared prepared = body.place().prepare(body.work(), () -> prepare(body));
+      tellIgnored(prepared.ignoredFields());
+      body.place().handOver(() -> prepared.start(answer));
+      switch (prepared.writer()) {
+        case Prepared.Whole(WholeWriter writer) -> whole(writer, prepared.echo());
+        case Prepared.Streamed(StreamWriter writer) -> stream(writer, prepared.measured(), prepared.echo());
+      }
+    }
+
+    /** All that costs time before the engine has the request. */
+    private Prepared prepare(Body body) {
+      EncodingBudget untilEnd = body.place().budget(Integer.MAX_VALUE);
+      Task task = read(json().read(body, untilEnd));
       AnswerRequest request = task.request();
       fieldNames = request.fieldNames();
-      tellIgnored(request.ignoredFields());
-
       Engine engine = models.require(request.model());
-      GenerationRequest generation = request.generation(engine, config, Long.MAX_VALUE);
-      if (request.prompt().beginsText()) {
-        answer.startOwnText(engine, generation);
-      } else {
-        answer.start(engine, generation);
-      }
-
+      GenerationRequest generation = request.generation(engine, config, Long.MAX_VALUE, body.place().budget(engine.model().contextLength()));
+      Prepared.Writer writer = switch (task) {
+        case Task.Whole whole -> new Prepared.Whole(whole.writer().apply(engine));
+        case Task.Streamed streamed -> new Prepared.Streamed(streamed.writer().apply(engine));
+      };
       String echo = request.echo() ? request.prompt().text(engine.tokenizer()) : "";
-      switch (task) {
-        case Task.Whole whole -> whole(whole.writer().apply(engine), echo);
-        case Task.Streamed streamed -> stream(streamed.writer().apply(engine), request.logProbabilities() >= 0, echo);
-      }
+      return new Prepared(engine, generation, request.prompt().beginsText(), writer, request.logProbabilities() >= 0, echo, request.ignoredFields());
     }
 
     private Task read(ObjectNode tree) {
@@ -174,18 +209,23 @@ final class AnswerService {
       }
     }
 
-    /** The head is sent with the first piece: until then a failure still has a status of its own. */
+    /** The head is sent at once, and comments while nothing else is to be said: what goes wrong from here on is told by an event. */
     private void stream(StreamWriter format, boolean measured, String echo) throws InterruptedException {
-      while (true) {
-        Answer.Piece piece = answer.next();
-        boolean there = true;
-        if (!streaming) {
-          streaming = true;
-          exchange.beginEvents();
+      streaming = true;
+      boolean there = exchange.beginEvents();
+      boolean begun = false;
+      while (there) {
+        Optional<Answer.Piece> next = answer.next(commentInterval);
+        if (next.isEmpty()) {
+          there = exchange.comment();
+          continue;
+        }
+        if (!begun) {
+          begun = true;
           Optional<ObjectNode> first = format.first(echo);
           there = first.isEmpty() || exchange.event(first.get());
         }
-        switch (piece) {
+        switch (next.get()) {
           case Answer.Piece.Token(GeneratedToken token) -> {
             // Text may be held back; a measured token is told at once nevertheless.
             if (there && (!token.text().isEmpty() || measured)) {
@@ -203,11 +243,8 @@ final class AnswerService {
             return;
           }
         }
-        if (!there) {
-          answer.cancel();
-          return;
-        }
       }
+      answer.cancel();
     }
 
     private void tellIgnored(List<String> fields) {

@@ -1,6 +1,9 @@
 package dev.nibble.serve.rest;
 
 import dev.nibble.engine.EngineException;
+import dev.nibble.serve.Admission;
+import dev.nibble.serve.ServedModels;
+import io.vertx.core.Vertx;
 import io.vertx.core.buffer.Buffer;
 import io.vertx.core.http.HttpServerRequest;
 import jakarta.inject.Inject;
@@ -12,7 +15,7 @@ import java.util.Map;
 import java.util.Optional;
 import java.util.function.Consumer;
 
-/** Reads what requests bring along: JSON bodies of a limited size, and names in paths. */
+/** Lets requests in, and reads what they bring along: JSON bodies of a limited size, which come in a limited time, and names in paths. */
 @Singleton
 final class BodyReader {
   /** Order of routes that read bodies here: ahead of Quarkus' own check of the body's size (order -2), whose refusal has no body. */
@@ -21,11 +24,20 @@ final class BodyReader {
   /** How much of a body that is too large is read and thrown away, in sizes allowed, so that its sender reads the refusal. */
   private static final int PATIENCE = 8;
 
+  /** A body may take a second more for each so many bytes. */
+  private static final int BYTES_PER_SECOND = 64 * 1024;
+
+  private final ServedModels models;
+  private final Admission admission;
   private final long maxBodySize;
+  private final long timeoutMillis;
 
   @Inject
-  BodyReader(RestConfig config) {
+  BodyReader(ServedModels models, Admission admission, RestConfig config) {
+    this.models = models;
+    this.admission = admission;
     maxBodySize = config.maxBodySize().asLongValue();
+    timeoutMillis = Math.max(1, config.bodyTimeout().toMillis());
   }
 
   /** A path's text; a plus sign in a path is a plus sign. @throws EngineException INVALID_REQUEST if it is not well encoded */
@@ -38,53 +50,131 @@ final class BodyReader {
   }
 
   /**
-   * Reads a request's body, or refuses it; on the request's event loop.
+   * Lets a request in and reads its body, or refuses it; on the request's event loop.
    *
    * @param typed whether the body must be announced as JSON; otherwise it may also come without a Content-Type
-   * @param onBody is handed the whole body, on the event loop
+   * @param onBody is handed the whole body, whose request has a place, on the event loop; closes it
    */
-  void receive(HttpServerRequest request, Exchange exchange, boolean typed, Consumer<byte[]> onBody) {
-    Optional<ApiError> refusal = unreadable(request, typed);
-    if (refusal.isPresent()) {
-      exchange.sendNow(refusal.get());
-      return;
-    }
+  void receive(HttpServerRequest request, Exchange exchange, boolean typed, Consumer<Body> onBody) {
     boolean waits = "100-continue".equalsIgnoreCase(request.getHeader("Expect"));
     long declared = declaredSize(request);
-    if (declared > maxBodySize && (waits || declared > PATIENCE * maxBodySize)) {
-      exchange.sendLast(tooLarge());
+    Optional<ApiError> refusal = unreadable(request, typed);
+    Body body = null;
+    if (refusal.isEmpty() && declared > maxBodySize && (waits || declared > PATIENCE * maxBodySize)) {
+      exchange.sendLast(Body.tooLarge(maxBodySize, ""));
       return;
     }
-    Body body = new Body();
-    request.handler(part -> {
-      body.received += part.length();
-      if (body.received <= maxBodySize) {
-        body.content.appendBuffer(part);
-      } else if (body.received > PATIENCE * maxBodySize && !body.refused) {
-        body.refused = true;
-        exchange.sendLast(tooLarge());
+    if (refusal.isEmpty()) {
+      try {
+        body = admit(declared, isCompressed(request));
+      } catch (EngineException full) {
+        refusal = Optional.of(ApiError.of(full, Map.of()));
       }
-    });
-    request.endHandler(end -> {
-      if (body.refused) {
-        return;
-      }
-      if (body.received > maxBodySize) {
-        exchange.sendNow(tooLarge());
-      } else {
-        onBody.accept(body.content.getBytes());
-      }
-    });
-    if (waits) {
+    }
+    Reception reception = new Reception(request, exchange, Optional.ofNullable(body));
+    if (refusal.isPresent()) {
+      // Who waits to be told to go on may send the body or not: only a new connection is sure to begin with a request.
+      reception.refuse(refusal.get(), waits);
+    }
+    request.handler(reception::append);
+    request.endHandler(end -> reception.end(onBody));
+    if (waits && refusal.isEmpty()) {
       request.response().writeContinue();
     }
   }
 
-  /** What was received of a body; used on one event loop alone. */
-  private static final class Body {
-    private final Buffer content = Buffer.buffer();
+  private Body admit(long declared, boolean compressed) {
+    Admission.Place place = admission.arrive(models.require(""));
+    if (declared > Admission.SMALL && declared <= maxBodySize) {
+      // Now, rather than when the memory of others that began as well is used up.
+      place.hold(declared);
+    }
+    return new Body(place, maxBodySize, compressed);
+  }
+
+  /** A body that comes; used on one event loop alone. */
+  private final class Reception {
+    private final HttpServerRequest request;
+    private final Exchange exchange;
+    private final Optional<Body> body;
+    private final Vertx vertx = Vertx.currentContext().owner();
+    private final long beginNanos = System.nanoTime();
     private long received;
-    private boolean refused;
+    private boolean refused; // what still comes is thrown away
+    private boolean last; // and is too much for that
+    private long timer;
+
+    Reception(HttpServerRequest request, Exchange exchange, Optional<Body> body) {
+      this.request = request;
+      this.exchange = exchange;
+      this.body = body;
+      body.ifPresent(kept -> exchange.onGone(kept.place()::leave));
+      timer = vertx.setTimer(timeoutMillis, this::look);
+    }
+
+    void refuse(ApiError error, boolean closes) {
+      refused = true;
+      body.ifPresent(Body::close);
+      if (closes) {
+        exchange.sendLast(error);
+      } else {
+        exchange.sendNow(error);
+      }
+    }
+
+    void append(Buffer part) {
+      received += part.length();
+      if (refused) {
+        if (received > PATIENCE * maxBodySize && !last) {
+          last = true;
+          exchange.abandon(Body.tooLarge(maxBodySize, ""));
+        }
+        return;
+      }
+      if (received > maxBodySize) {
+        // Told at the end, which most are near, so that the connection can be used on.
+        refused = true;
+        body.ifPresent(Body::close);
+        return;
+      }
+      try {
+        body.orElseThrow().append(part);
+      } catch (EngineException full) {
+        refuse(ApiError.of(full, Map.of()), false);
+      }
+    }
+
+    void end(Consumer<Body> onBody) {
+      vertx.cancelTimer(timer);
+      if (request.response().ended() || last) {
+        return;
+      }
+      if (received > maxBodySize) {
+        exchange.sendNow(Body.tooLarge(maxBodySize, ""));
+        return;
+      }
+      try {
+        body.orElseThrow().place().enter();
+      } catch (EngineException full) {
+        refuse(ApiError.of(full, Map.of()), false);
+        return;
+      }
+      onBody.accept(body.orElseThrow());
+    }
+
+    private void look(long fired) {
+      long allowed = timeoutMillis + received * 1000 / BYTES_PER_SECOND;
+      long left = allowed - (System.nanoTime() - beginNanos) / 1_000_000;
+      if (left > 0) {
+        timer = vertx.setTimer(left, this::look);
+        return;
+      }
+      refused = true;
+      last = true;
+      body.ifPresent(Body::close);
+      exchange.abandon(ApiError.refused(408, "body_timeout",
+          "The body has not come to its end: " + received + " bytes in " + allowed + " ms. Send it faster, or raise nibble.rest.body-timeout.", Map.of()));
+    }
   }
 
   /** The size that a request announces; -1 if it does not. The HTTP server has refused what is not a number. */
@@ -97,15 +187,16 @@ final class BodyReader {
     }
   }
 
-  private ApiError tooLarge() {
-    String message = "The body is larger than " + maxBodySize + " bytes, which are allowed.";
-    return ApiError.refused(413, "body_too_large", message, Map.of());
+  private static boolean isCompressed(HttpServerRequest request) {
+    String encoding = request.getHeader("Content-Encoding");
+    return encoding != null && (encoding.strip().equalsIgnoreCase("gzip") || encoding.strip().equalsIgnoreCase("x-gzip"));
   }
 
   private static Optional<ApiError> unreadable(HttpServerRequest request, boolean typed) {
     String encoding = request.getHeader("Content-Encoding");
-    if (encoding != null && !encoding.equalsIgnoreCase("identity")) {
-      return Optional.of(unsupportedType("The Content-Encoding " + quoted(encoding) + " is not supported; send the body as it is."));
+    if (encoding != null && !encoding.strip().equalsIgnoreCase("identity") && !isCompressed(request)) {
+      String message = "The Content-Encoding " + quoted(encoding) + " is not supported; send the body as it is, or compressed by gzip.";
+      return Optional.of(ApiError.refused(415, "unsupported_media_type", message, Map.of("Accept-Encoding", "gzip")));
     }
     String type = request.getHeader("Content-Type");
     if (type == null) {

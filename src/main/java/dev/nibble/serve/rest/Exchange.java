@@ -104,6 +104,20 @@ final class Exchange {
     }
   }
 
+  /** Ends a request whose body does not come to an end, with an error if nothing was answered yet; for the event loop. */
+  void abandon(ApiError error) {
+    if (response.closed()) {
+      return;
+    }
+    if (!response.ended()) {
+      sendLast(error);
+    } else if (routing.request().version() == HttpVersion.HTTP_2) {
+      response.reset();
+    } else {
+      routing.request().connection().close();
+    }
+  }
+
   /** Sends a JSON value as the whole response; for the event loop. */
   void sendNow(ObjectNode body) {
     sendNow(200, body);
@@ -132,13 +146,20 @@ final class Exchange {
     return response.end(Buffer.buffer(text));
   }
 
-  /** Begins a stream of server-sent events; its head leaves with the first one. */
-  void beginEvents() {
-    response.setChunked(true)
+  /** Begins a stream of server-sent events: its head leaves at once. False if the client is gone. */
+  boolean beginEvents() throws InterruptedException {
+    return await(() -> response.setChunked(true)
         .putHeader("Content-Type", "text/event-stream; charset=utf-8")
         .putHeader("Cache-Control", "no-cache")
         // Asks reverse proxies not to collect pieces.
-        .putHeader("X-Accel-Buffering", "no");
+        .putHeader("X-Accel-Buffering", "no")
+        .writeHead());
+  }
+
+  /** Sends what clients of a stream pass over, so that nobody on the way takes it for dead; false if the client is gone. */
+  boolean comment() throws InterruptedException {
+    Buffer comment = Buffer.buffer(": waiting\n\n");
+    return await(() -> response.write(comment));
   }
 
   /** Sends an event and waits until it is on the wire; false if the client is gone. */

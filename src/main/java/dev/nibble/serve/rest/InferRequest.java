@@ -5,6 +5,7 @@ import dev.nibble.engine.Engine;
 import dev.nibble.engine.EngineException;
 import dev.nibble.engine.GenerationRequest;
 import dev.nibble.serve.ServeConfig;
+import dev.nibble.tokenizer.EncodingBudget;
 import java.util.List;
 import java.util.Optional;
 
@@ -45,9 +46,9 @@ public final class InferRequest {
     return answer.prompt().beginsText();
   }
 
-  /** What the engine is asked. @throws EngineException INVALID_REQUEST if the model can't take the prompt */
-  public GenerationRequest generation(Engine engine, ServeConfig config, long deadlineNanos) {
-    return answer.generation(engine, config, deadlineNanos);
+  /** What the engine is asked. @throws EngineException INVALID_REQUEST or CONTEXT_LENGTH_EXCEEDED if the model can't take the prompt */
+  public GenerationRequest generation(Engine engine, ServeConfig config, long deadlineNanos, EncodingBudget budget) {
+    return answer.generation(engine, config, deadlineNanos, budget);
   }
 
   AnswerRequest answer() {

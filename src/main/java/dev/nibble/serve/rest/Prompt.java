@@ -3,13 +3,14 @@ package dev.nibble.serve.rest;
 import dev.nibble.engine.EngineException;
 import dev.nibble.serve.PromptBuilder;
 import dev.nibble.tokenizer.ChatMessage;
+import dev.nibble.tokenizer.EncodingBudget;
 import dev.nibble.tokenizer.Tokenizer;
 import java.util.List;
 
 /** What a request asks to be answered or continued. */
 sealed interface Prompt {
-  /** Ids for the engine. @throws EngineException INVALID_REQUEST if the model can't take the prompt */
-  int[] ids(Tokenizer tokenizer);
+  /** Ids for the engine, as {@link PromptBuilder} makes them. @throws EngineException INVALID_REQUEST or CONTEXT_LENGTH_EXCEEDED if the model can't take the prompt */
+  int[] ids(Tokenizer tokenizer, EncodingBudget budget);
 
   /** A conversation, for chat completions. */
   record Conversation(List<ChatMessage> messages) implements Prompt {
@@ -18,23 +19,23 @@ sealed interface Prompt {
     }
 
     @Override
-    public int[] ids(Tokenizer tokenizer) {
-      return PromptBuilder.chat(tokenizer, messages);
+    public int[] ids(Tokenizer tokenizer, EncodingBudget budget) {
+      return PromptBuilder.chat(tokenizer, messages, budget);
     }
   }
 
   /** Text to continue. */
   record Text(String text) implements Prompt {
     @Override
-    public int[] ids(Tokenizer tokenizer) {
-      return PromptBuilder.text(tokenizer, text);
+    public int[] ids(Tokenizer tokenizer, EncodingBudget budget) {
+      return PromptBuilder.text(tokenizer, text, budget);
     }
   }
 
   /** Token ids to continue, taken as they are. */
   record Tokens(int[] ids) implements Prompt {
     @Override
-    public int[] ids(Tokenizer tokenizer) {
+    public int[] ids(Tokenizer tokenizer, EncodingBudget budget) {
       for (int i = 0; i < ids.length; i++) {
         if (ids[i] < 0 || ids[i] >= tokenizer.vocabularySize()) {
           String field = "prompt[" + i + "]";

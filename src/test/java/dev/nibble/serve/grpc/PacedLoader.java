@@ -144,6 +144,11 @@ class PacedLoader implements EngineLoader {
     }
 
     @Override
+    public void requireRoom(int ahead) {
+      engine.requireRoom(ahead);
+    }
+
+    @Override
     public Optional<Generation> probe(GenerationRequest request, GenerationListener listener) {
       return engine.probe(request, listener);
     }

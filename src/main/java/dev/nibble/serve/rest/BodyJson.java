@@ -1,0 +1,129 @@
+package dev.nibble.serve.rest;
+
+import com.fasterxml.jackson.core.JsonFactory;
+import com.fasterxml.jackson.core.JsonParser;
+import com.fasterxml.jackson.core.JsonProcessingException;
+import com.fasterxml.jackson.core.StreamReadConstraints;
+import com.fasterxml.jackson.core.StreamReadFeature;
+import com.fasterxml.jackson.core.exc.StreamConstraintsException;
+import com.fasterxml.jackson.databind.DeserializationFeature;
+import com.fasterxml.jackson.databind.JsonNode;
+import com.fasterxml.jackson.databind.ObjectMapper;
+import com.fasterxml.jackson.databind.json.JsonMapper;
+import com.fasterxml.jackson.databind.node.ObjectNode;
+import dev.nibble.engine.EngineError;
+import dev.nibble.engine.EngineException;
+import dev.nibble.serve.PromptBuilder;
+import dev.nibble.tokenizer.EncodingBudget;
+import java.io.IOException;
+import java.io.InputStream;
+import java.io.InputStreamReader;
+import java.io.PushbackInputStream;
+import java.nio.charset.StandardCharsets;
+import java.util.Arrays;
+import java.util.Map;
+import java.util.Set;
+
+/**
+ * Reads requests' bodies, JSON in UTF-8, for a model of a given context. Strict: a name given twice, or anything after the value, makes a body malformed. What no
+ * request for that model needs ends the reading where it is found: a text that can't fit in the context, or more values than any prompt has. So what a body costs
+ * does not grow with what its sender made of it.
+ *
+ * @param context tokens that prompts may have
+ * @param longestText most characters that so many tokens can stand for
+ */
+record BodyJson(int context, long longestText, ObjectMapper mapper) {
+  /** Values that a body may have beside four for each token of the context: options, biases of tokens, … */
+  private static final long OTHER_VALUES = 100_000;
+  private static final byte[] BYTE_ORDER_MARK = {(byte) 0xEF, (byte) 0xBB, (byte) 0xBF};
+  /** Fields that hold prompts. */
+  private static final Set<String> PROMPTS = Set.of("messages", "prompt", "text_input", "inputs");
+
+  static BodyJson of(int context, long longestText) {
+    JsonFactory factory = JsonFactory.builder()
+        .enable(StreamReadFeature.STRICT_DUPLICATE_DETECTION)
+        .streamReadConstraints(new Limits(longestText, OTHER_VALUES + 4L * context))
+        .build();
+    return new BodyJson(context, longestText, JsonMapper.builder(factory).enable(DeserializationFeature.FAIL_ON_TRAILING_TOKENS).build());
+  }
+
+  /**
+   * Reads a body to its end.
+   *
+   * @throws EngineException INVALID_REQUEST if it is not a JSON object, CONTEXT_LENGTH_EXCEEDED if a text in it is too long for the model
+   */
+  ObjectNode read(Body body, EncodingBudget budget) {
+    if (body.size() == 0) {
+      throw invalid("The body is empty; a JSON object is needed.");
+    }
+    JsonNode tree;
+    try (InputStream bytes = withoutMark(body.open(budget));
+        JsonParser parser = mapper.createParser(new InputStreamReader(bytes, StandardCharsets.UTF_8.newDecoder()))) {
+      try {
+        tree = mapper.readTree(parser);
+      } catch (TextTooLongException tooLong) {
+        throw tooLong(parser.getParsingContext().pathAsPointer().toString());
+      }
+    } catch (StreamConstraintsException tooMuch) {
+      throw invalid("The body has more values, or values within values, than any request needs.");
+    } catch (JsonProcessingException malformed) {
+      // Jackson's own words tell of its settings and classes: the place is what helps the sender.
+      String place = malformed.getLocation() == null
+          ? ""
+          : " at line " + malformed.getLocation().getLineNr() + ", column " + malformed.getLocation().getColumnNr();
+      throw invalid("The body is not well-formed JSON: reading it failed" + place + ".");
+    } catch (IOException malformed) {
+      throw invalid(body.compressed() ? "The body is not JSON in UTF-8, compressed by gzip." : "The body is not well-formed JSON in UTF-8.");
+    }
+    if (tree instanceof ObjectNode object) {
+      return object;
+    }
+    throw invalid("The body is " + (tree == null || tree.isMissingNode() ? "empty" : Fields.describe(tree)) + "; a JSON object is needed.");
+  }
+
+  private EngineException tooLong(String path) {
+    int end = path.indexOf('/', 1);
+    String field = path.isEmpty() ? "" : path.substring(1, end < 0 ? path.length() : end);
+    if (PROMPTS.contains(field)) {
+      return PromptBuilder.tooLong(context);
+    }
+    return EngineException.invalid(field, field + " has a text of more than " + longestText + " characters, which is longer than any text for this model.");
+  }
+
+  private static InputStream withoutMark(InputStream bytes) throws IOException {
+    PushbackInputStream stream = new PushbackInputStream(bytes, BYTE_ORDER_MARK.length);
+    byte[] start = stream.readNBytes(BYTE_ORDER_MARK.length);
+    if (!Arrays.equals(start, BYTE_ORDER_MARK)) {
+      stream.unread(start);
+    }
+    return stream;
+  }
+
+  private static EngineException invalid(String message) {
+    return new EngineException(EngineError.INVALID_REQUEST, message, Map.of());
+  }
+
+  /** Jackson's limits, with an exception of its own for the one that a sender can do something about. */
+  private static final class Limits extends StreamReadConstraints {
+    private static final long serialVersionUID = 1L;
+
+    Limits(long longestText, long mostValues) {
+      super(DEFAULT_MAX_DEPTH, DEFAULT_MAX_DOC_LEN, DEFAULT_MAX_NUM_LEN, (int) Math.min(longestText, Integer.MAX_VALUE), DEFAULT_MAX_NAME_LEN, mostValues);
+    }
+
+    @Override
+    public void validateStringLength(int length) throws StreamConstraintsException {
+      if (length > getMaxStringLength()) {
+        throw new TextTooLongException();
+      }
+    }
+  }
+
+  private static final class TextTooLongException extends StreamConstraintsException {
+    private static final long serialVersionUID = 1L;
+
+    TextTooLongException() {
+      super("a text is too long for the model");
+    }
+  }
+}
