@@ -1,9 +1,7 @@
 package dev.nibble.tokenizer;
 
 import java.nio.charset.StandardCharsets;
-import java.text.Normalizer;
 import java.util.Map;
-import java.util.function.IntConsumer;
 
 /** Byte-level BPE. */
 final class ByteLevelEncoder implements TextEncoder {
@@ -11,12 +9,18 @@ final class ByteLevelEncoder implements TextEncoder {
   private static final char[] ALPHABET = alphabet();
   private static final byte[] BYTES = bytes();
 
+  private static final int LONG_WORD = 256; // bytes from which it pays to ask beforehand how many tokens there must be
+
+  private final Vocabulary vocabulary;
   private final Vocabulary.ByteLevel algorithm;
   private final Map<String, Integer> ids;
   private final int[] byteIds = new int[256];
   private final MergeTable pairs;
+  private final LengthBound bound = new LengthBound(); // by byte
+  private final int longest;
 
   ByteLevelEncoder(Vocabulary vocabulary, Vocabulary.ByteLevel algorithm, Map<String, Integer> ids) throws InvalidVocabularyException {
+    this.vocabulary = vocabulary;
     this.algorithm = algorithm;
     this.ids = ids;
     for (int i = 0; i < 256; i++) {
@@ -31,9 +35,24 @@ final class ByteLevelEncoder implements TextEncoder {
       }
       String left = merge.substring(0, space);
       String right = merge.substring(space + 1);
-      pairs.putIfAbsent(id(left, "of merge", rank), id(right, "of merge", rank), (long) rank << 32 | id(left.concat(right), "of merge", rank));
+      int merged = id(left.concat(right), "of merge", rank);
+      if (!isControl(merged)) { // text never makes those
+        pairs.putIfAbsent(id(left, "of merge", rank), id(right, "of merge", rank), (long) rank << 32 | merged);
+      }
       rank++;
     }
+    for (String token : vocabulary.tokens()) {
+      for (int i = 0; i < token.length(); i++) {
+        if (token.charAt(i) < BYTES.length) {
+          bound.note(Byte.toUnsignedInt(BYTES[token.charAt(i)]), token.length());
+        }
+      }
+    }
+    longest = bound.longest();
+  }
+
+  private boolean isControl(int id) {
+    return vocabulary.types().get(id) == TokenType.CONTROL;
   }
 
   private int id(String token, String where, int number) throws InvalidVocabularyException {
@@ -63,26 +82,75 @@ final class ByteLevelEncoder implements TextEncoder {
   }
 
   @Override
-  public void encode(String text, boolean first, IntConsumer out) {
-    String normal = algorithm.nfc() ? Normalizer.normalize(text, Normalizer.Form.NFC) : text;
-    for (String word : algorithm.preTokenizer().split(normal)) {
-      byte[] utf8 = word.getBytes(StandardCharsets.UTF_8);
-      int[] symbols = new int[utf8.length];
-      char[] letters = new char[utf8.length];
-      for (int i = 0; i < utf8.length; i++) {
-        symbols[i] = byteIds[Byte.toUnsignedInt(utf8[i])];
-        letters[i] = ALPHABET[Byte.toUnsignedInt(utf8[i])];
+  public void encode(String text, int from, int to, IdBuffer out) {
+    if (algorithm.nfc() && !Nfc.isSimple(text, from, to)) {
+      String normal = Nfc.normalize(text, from, to, out.budget());
+      encodeNormal(normal, 0, normal.length(), out);
+    } else {
+      encodeNormal(text, from, to, out);
+    }
+  }
+
+  private void encodeNormal(String text, int from, int to, IdBuffer out) {
+    Merger merger = new Merger(out.budget());
+    for (int at = from; at < to;) {
+      int end = algorithm.preTokenizer().end(text, at, to);
+      merger.clear();
+      long shares = 0;
+      for (int point; at < end; at += Character.charCount(point)) {
+        point = end - at > 1 ? text.codePointAt(at) : text.charAt(at);
+        shares += addUtf8(point, merger);
       }
-      Integer whole = algorithm.wholeWords() ? ids.get(new String(letters)) : null;
+      if (merger.length() > LONG_WORD) {
+        out.expect(LengthBound.tokens(shares));
+      }
+      Integer whole = algorithm.wholeWords() && merger.length() <= longest ? whole(merger) : null;
       if (whole != null) {
-        out.accept(whole);
+        out.add(whole);
         continue;
       }
-      int[] next = Merger.merge(symbols, (left, right, from, to) -> pairs.get(left, right));
-      for (int i = 0; i < symbols.length; i = next[i]) {
-        out.accept(symbols[i]);
+      merger.merge((left, right, begin, after) -> pairs.get(left, right));
+      for (int i = 0; i < merger.length(); i = merger.next(i)) {
+        out.add(merger.id(i));
       }
     }
+  }
+
+  private int addUtf8(int point, Merger merger) {
+    if (point < 0x80) {
+      return add(point, merger);
+    }
+    if (point < 0x800) {
+      return add(0xC0 | point >> 6, merger) + add(0x80 | point & 0x3F, merger);
+    }
+    if (point >= Character.MIN_SURROGATE && point <= Character.MAX_SURROGATE) {
+      return add('?', merger); // half a pair, which UTF-8 does not have
+    }
+    int tail = add(point < 0x10000 ? 0xE0 | point >> 12 : 0xF0 | point >> 18, merger);
+    if (point >= 0x10000) {
+      tail += add(0x80 | point >> 12 & 0x3F, merger);
+    }
+    return tail + add(0x80 | point >> 6 & 0x3F, merger) + add(0x80 | point & 0x3F, merger);
+  }
+
+  private int add(int value, Merger merger) {
+    merger.add(byteIds[value], 1);
+    return bound.share(value);
+  }
+
+  /** The token that is the whole word, or null. */
+  private Integer whole(Merger word) {
+    char[] letters = new char[word.length()];
+    for (int i = 0; i < letters.length; i++) {
+      letters[i] = vocabulary.tokens().get(word.id(i)).charAt(0); // a byte's token is one letter
+    }
+    Integer id = ids.get(new String(letters));
+    return id == null || isControl(id) ? null : id;
+  }
+
+  @Override
+  public int longest() {
+    return longest;
   }
 
   @Override

@@ -48,8 +48,13 @@ final class ChatTemplate {
   }
 
   private static final class Output {
+    private final EncodingBudget budget;
     private final StringBuilder value = new StringBuilder();
     private final BitSet own = new BitSet();
+
+    Output(EncodingBudget budget) {
+      this.budget = budget;
+    }
 
     Output add(Text text) {
       for (int i = text.own.nextSetBit(0); i >= 0; i = text.own.nextSetBit(i + 1)) {
@@ -110,7 +115,7 @@ final class ChatTemplate {
   }
 
   /** Renders a conversation, with the header of the answer. */
-  Text render(List<ChatMessage> messages, String bos, String eos) {
+  Text render(List<ChatMessage> messages, String bos, String eos, EncodingBudget budget) {
     List<Object> list = new ArrayList<>();
     for (ChatMessage message : messages) {
       list.add(Map.of("role", KNOWN_ROLES.contains(message.role()) ? Text.own(message.role()) : Text.foreign(message.role()), "content",
@@ -121,7 +126,7 @@ final class ChatTemplate {
     names.put("bos_token", Text.own(bos));
     names.put("eos_token", Text.own(eos));
     names.put("add_generation_prompt", true);
-    Output out = new Output();
+    Output out = new Output(budget);
     int end = run(0, names, out, true);
     if (end < blocks.size()) {
       throw refuse("unexpected {% " + blocks.get(end).source + " %}");
@@ -144,6 +149,7 @@ final class ChatTemplate {
   /** Runs blocks up to a closing or alternative statement, whose index is returned; {@code live} tells whether they count. */
   private int run(int at, Map<String, Object> names, Output out, boolean live) {
     while (at < blocks.size()) {
+      out.budget.checkpoint();
       Block block = blocks.get(at);
       if (block.expression) {
         if (live) {
@@ -215,7 +221,7 @@ final class ChatTemplate {
     if (!(over instanceof List<?> list)) {
       throw refuse("{% for " + header + " %} goes over something that is no list");
     }
-    int close = run(at + 1, new HashMap<>(names), new Output(), false);
+    int close = run(at + 1, new HashMap<>(names), new Output(out.budget), false);
     if (!end(close, "endfor").equals("endfor")) {
       throw refuse("{% " + blocks.get(close).source + " %} within a for is not supported");
     }
@@ -370,7 +376,7 @@ final class ChatTemplate {
     }
 
     private static Text join(Object left, Object right) {
-      return new Output().add(text(left)).add(text(right)).text();
+      return new Output(EncodingBudget.unlimited()).add(text(left)).add(text(right)).text();
     }
 
     private Object filtered() {

@@ -1,8 +1,5 @@
 package dev.nibble.tokenizer;
 
-import java.util.ArrayList;
-import java.util.List;
-
 /**
  * Splits text into words that merges do not cross: the regular expressions of byte-level vocabularies, by hand, since
  * {@link java.util.regex} recurses on long words and is several times slower.
@@ -33,83 +30,86 @@ public enum PreTokenizer {
     return ggufName;
   }
 
-  /** The words of a text, in order; together they are the text. */
-  List<String> split(String text) {
-    int[] points = text.codePoints().toArray();
-    List<String> words = new ArrayList<>();
-    for (int from = 0; from < points.length;) {
-      int to = this == GPT2 ? endGpt2(points, from) : endLlama3(points, from);
-      words.add(new String(points, from, to - from));
-      from = to;
-    }
-    return words;
+  /** Where the word that begins at {@code from} ends, in a text that ends at {@code to}. */
+  int end(String text, int from, int to) {
+    return this == GPT2 ? endGpt2(text, from, to) : endLlama3(text, from, to);
   }
 
-  private static int endGpt2(int[] text, int from) {
-    int contraction = contraction(text, from, false);
+  private static int endGpt2(String text, int from, int to) {
+    int contraction = contraction(text, from, to, false);
     if (contraction > 0) {
       return from + contraction;
     }
-    int start = text[from] == ' ' && from + 1 < text.length ? from + 1 : from;
-    int kind = kind(text[start]);
-    return kind == SPACE ? endSpaces(text, from) : run(text, start, kind, Integer.MAX_VALUE);
+    int start = text.charAt(from) == ' ' && from + 1 < to ? from + 1 : from;
+    int kind = kind(point(text, start, to));
+    return kind == SPACE ? endSpaces(text, from, to) : run(text, start, to, kind, Integer.MAX_VALUE);
   }
 
-  private int endLlama3(int[] text, int from) {
-    int contraction = contraction(text, from, true);
+  private int endLlama3(String text, int from, int to) {
+    int contraction = contraction(text, from, to, true);
     if (contraction > 0) {
       return from + contraction;
     }
-    int first = text[from];
+    int first = point(text, from, to);
     int kind = kind(first);
-    int next = from + 1 < text.length ? kind(text[from + 1]) : -1;
+    int after = from + Character.charCount(first);
+    int next = after < to ? kind(point(text, after, to)) : -1;
     if (kind == LETTER) {
-      return run(text, from, LETTER, Integer.MAX_VALUE);
+      return run(text, from, to, LETTER, Integer.MAX_VALUE);
     }
     if (kind != NUMBER && first != '\r' && first != '\n' && next == LETTER) {
-      return run(text, from + 1, LETTER, Integer.MAX_VALUE);
+      return run(text, after, to, LETTER, Integer.MAX_VALUE);
     }
     if (kind == NUMBER) {
-      return run(text, from, NUMBER, mostDigits);
+      return run(text, from, to, NUMBER, mostDigits);
     }
     if (kind == OTHER || first == ' ' && next == OTHER) {
-      int end = run(text, kind == OTHER ? from : from + 1, OTHER, Integer.MAX_VALUE);
-      while (end < text.length && (text[end] == '\r' || text[end] == '\n')) {
+      int end = run(text, kind == OTHER ? from : after, to, OTHER, Integer.MAX_VALUE);
+      while (end < to && (text.charAt(end) == '\r' || text.charAt(end) == '\n')) {
         end++;
       }
       return end;
     }
-    for (int last = run(text, from, SPACE, Integer.MAX_VALUE) - 1; last >= from; last--) {
-      if (text[last] == '\r' || text[last] == '\n') {
+    for (int last = run(text, from, to, SPACE, Integer.MAX_VALUE) - 1; last >= from; last--) {
+      if (text.charAt(last) == '\r' || text.charAt(last) == '\n') {
         return last + 1;
       }
     }
-    return endSpaces(text, from);
+    return endSpaces(text, from, to);
   }
 
   /** White space up to the end, or up to the last one before a word, which belongs to the word. */
-  private static int endSpaces(int[] text, int from) {
-    int end = run(text, from, SPACE, Integer.MAX_VALUE);
-    return end < text.length && end - from > 1 ? end - 1 : end;
+  private static int endSpaces(String text, int from, int to) {
+    int end = run(text, from, to, SPACE, Integer.MAX_VALUE);
+    return end < to && end - from > 1 ? end - 1 : end; // all white space is of one char
   }
 
-  private static int run(int[] text, int from, int kind, int most) {
+  private static int run(String text, int from, int to, int kind, int most) {
     int end = from;
-    while (end < text.length && end - from < most && kind(text[end]) == kind) {
-      end++;
+    for (int count = 0; end < to && count < most; count++) {
+      int point = point(text, end, to);
+      if (kind(point) != kind) {
+        break;
+      }
+      end += Character.charCount(point);
     }
     return end;
   }
 
-  private static int contraction(int[] text, int from, boolean anyCase) {
-    if (text[from] != '\'' || from + 1 >= text.length) {
+  private static int point(String text, int at, int to) {
+    char first = text.charAt(at);
+    return Character.isHighSurrogate(first) && at + 1 < to ? text.codePointAt(at) : first;
+  }
+
+  private static int contraction(String text, int from, int to, boolean anyCase) {
+    if (text.charAt(from) != '\'' || from + 1 >= to) {
       return 0;
     }
-    int a = fold(text[from + 1], anyCase);
+    int a = fold(text.charAt(from + 1), anyCase);
     if (a == 's' || a == 't' || a == 'm' || a == 'd') {
       return 2;
     }
-    int b = from + 2 < text.length ? fold(text[from + 2], anyCase) : 0;
+    int b = from + 2 < to ? fold(text.charAt(from + 2), anyCase) : 0;
     return (a == 'r' || a == 'v') && b == 'e' || a == 'l' && b == 'l' ? 3 : 0;
   }
 

@@ -4,17 +4,21 @@ import java.nio.charset.StandardCharsets;
 import java.util.Arrays;
 import java.util.HashMap;
 import java.util.Map;
-import java.util.function.IntConsumer;
 import java.util.stream.IntStream;
 
 /** SentencePiece BPE by score, with byte fallback. */
 final class SentencePieceEncoder implements TextEncoder {
   private static final char SPACE = '\u2581';
+  private static final int LONG_WORD = 256; // characters from which it pays to ask beforehand how many tokens there must be
 
   private final boolean spacePrefix;
   private final Map<String, Integer> pieces; // no control, unknown or byte tokens: text must not make them
   private final int[] ranks; // by id: equal scores, equal ranks
   private final int[] byteIds = new int[256];
+  private final PairFilter neighbours = new PairFilter(); // characters side by side in some piece
+  private final LengthBound bound = new LengthBound(); // by character
+  private final int mostChars; // of a piece
+  private final int longest; // in UTF-8 bytes; a space may have been written as U+2581, which has three
 
   SentencePieceEncoder(Vocabulary vocabulary, Vocabulary.SentencePiece algorithm) throws InvalidVocabularyException {
     spacePrefix = algorithm.spacePrefix();
@@ -39,6 +43,25 @@ final class SentencePieceEncoder implements TextEncoder {
     if (IntStream.of(byteIds).anyMatch(id -> id < 0)) {
       throw new InvalidVocabularyException("the vocabulary has neither a token for every byte nor an unknown token");
     }
+    int chars = 0;
+    int bytes = 1;
+    for (String piece : pieces.keySet()) {
+      int length = piece.codePointCount(0, piece.length());
+      int utf8 = 0;
+      for (int at = 0, before = -1; at < piece.length(); at += Character.charCount(before)) {
+        int point = piece.codePointAt(at);
+        if (before >= 0) {
+          neighbours.add(before, point);
+        }
+        bound.note(point, length);
+        utf8 += point < 0x80 ? 1 : point < 0x800 ? 2 : point < 0x10000 ? 3 : 4;
+        before = point;
+      }
+      chars = Math.max(chars, piece.length());
+      bytes = Math.max(bytes, utf8);
+    }
+    mostChars = chars;
+    longest = bytes;
     ranks = new int[size];
     long[] order = new long[size]; // highest score first, as longs: boxes and comparators would take most of a start-up
     for (int id = 0; id < size; id++) {
@@ -66,32 +89,69 @@ final class SentencePieceEncoder implements TextEncoder {
     throw new InvalidVocabularyException("byte token \"" + token + "\" is not named <0x00> to <0xFF>");
   }
 
+  /**
+   * Text is merged piecewise: where no token has two characters side by side, no merge can cross the place between them. What is left are words, mostly.
+   */
   @Override
-  public void encode(String text, boolean first, IntConsumer out) {
-    if (text.isEmpty()) {
+  public void encode(String text, int from, int to, IdBuffer out) {
+    if (from == to) {
       return;
     }
-    String spaced = (first && spacePrefix ? " " + text : text).replace(' ', SPACE);
-    int count = spaced.codePointCount(0, spaced.length());
-    int[] places = new int[count + 1]; // of each character in the string
-    int[] symbols = new int[count];
-    for (int i = 0; i < count; i++) {
-      places[i + 1] = spaced.offsetByCodePoints(places[i], 1);
-      symbols[i] = pieces.getOrDefault(spaced.substring(places[i], places[i + 1]), -1);
+    Merger merger = new Merger(out.budget());
+    StringBuilder word = new StringBuilder();
+    int before = -1;
+    if (spacePrefix) {
+      word.append(SPACE);
+      before = SPACE;
     }
-    int[] next = Merger.merge(symbols, (left, right, from, to) -> {
-      Integer id = pieces.get(spaced.substring(places[from], places[to]));
+    for (int at = from, point; at < to; at += Character.charCount(point)) {
+      point = to - at > 1 ? text.codePointAt(at) : text.charAt(at);
+      int symbol = point == ' ' ? SPACE : point;
+      if (before >= 0 && !neighbours.mayHold(before, symbol)) {
+        encodeWord(word.toString(), merger, out);
+        word.setLength(0);
+      }
+      word.appendCodePoint(symbol);
+      before = symbol;
+    }
+    encodeWord(word.toString(), merger, out);
+  }
+
+  private void encodeWord(String word, Merger merger, IdBuffer out) {
+    Integer whole = word.length() <= 1 ? pieces.get(word) : null;
+    if (whole != null) {
+      out.add(whole);
+      return;
+    }
+    merger.clear();
+    long shares = 0;
+    for (int at = 0, places; at < word.length(); at += places) {
+      int point = word.codePointAt(at);
+      places = Character.charCount(point);
+      merger.add(pieces.getOrDefault(word.substring(at, at + places), -1), places);
+      shares += bound.share(point);
+    }
+    if (word.length() > LONG_WORD) {
+      out.expect(LengthBound.tokens(shares));
+    }
+    merger.merge((left, right, from, to) -> {
+      Integer id = to - from > mostChars ? null : pieces.get(word.substring(from, to));
       return id == null ? -1 : (long) ranks[id] << 32 | id;
     });
-    for (int i = 0; i < count; i = next[i]) {
-      if (symbols[i] >= 0) {
-        out.accept(symbols[i]);
+    for (int i = 0; i < merger.length(); i = merger.next(i)) {
+      if (merger.id(i) >= 0) {
+        out.add(merger.id(i));
       } else {
-        for (byte b : spaced.substring(places[i], places[next[i]]).getBytes(StandardCharsets.UTF_8)) {
-          out.accept(byteIds[Byte.toUnsignedInt(b)]);
+        for (byte b : word.substring(i, merger.next(i)).getBytes(StandardCharsets.UTF_8)) {
+          out.add(byteIds[Byte.toUnsignedInt(b)]);
         }
       }
     }
+  }
+
+  @Override
+  public int longest() {
+    return longest;
   }
 
   @Override

@@ -6,11 +6,29 @@ import java.util.Set;
 
 /** Turns text into token ids and back. Immutable and safe for use by many threads. */
 public interface Tokenizer {
-  /** Ids of {@code text}, without BOS or EOS. Special tokens' names are recognised only if {@code parseSpecial}. */
-  int[] encode(String text, boolean parseSpecial);
+  /**
+   * Ids of {@code text}, without BOS or EOS. Special tokens' names are recognised only if {@code parseSpecial}.
+   *
+   * @throws EncodingStoppedException when the budget is used up
+   */
+  int[] encode(String text, boolean parseSpecial, EncodingBudget budget);
 
-  /** {@link #encode} with BOS before it, and EOS after, where the vocabulary asks for them. */
-  int[] encodeWithSpecials(String text, boolean parseSpecial);
+  /** {@link #encode(String, boolean, EncodingBudget)} without bounds, for text that is short or the caller's own. */
+  default int[] encode(String text, boolean parseSpecial) {
+    return encode(text, parseSpecial, EncodingBudget.unlimited());
+  }
+
+  /**
+   * {@link #encode(String, boolean, EncodingBudget)} with BOS before it, and EOS after, where the vocabulary asks for them.
+   *
+   * @throws EncodingStoppedException when the budget is used up
+   */
+  int[] encodeWithSpecials(String text, boolean parseSpecial, EncodingBudget budget);
+
+  /** {@link #encodeWithSpecials(String, boolean, EncodingBudget)} without bounds, for text that is short or the caller's own. */
+  default int[] encodeWithSpecials(String text, boolean parseSpecial) {
+    return encodeWithSpecials(text, parseSpecial, EncodingBudget.unlimited());
+  }
 
   /** The bytes a token stands for; empty for control tokens unless {@code renderSpecial}. @throws IllegalArgumentException for an id outside the vocabulary */
   byte[] bytes(int id, boolean renderSpecial);
@@ -39,29 +57,18 @@ public interface Tokenizer {
    * special tokens; messages never do.
    *
    * @throws ChatTemplateException if there is no template, or it refuses the messages
+   * @throws EncodingStoppedException when the budget is used up, in which rendering the template counts
    */
-  int[] encodeChat(List<ChatMessage> messages);
+  int[] encodeChat(List<ChatMessage> messages, EncodingBudget budget);
 
-  /** {@link #encode(String, boolean)} within a budget. @throws EncodingStoppedException when that is used up */
-  default int[] encode(String text, boolean parseSpecial, EncodingBudget budget) {
-    return encode(text, parseSpecial);
-  }
-
-  /** {@link #encodeWithSpecials(String, boolean)} within a budget. @throws EncodingStoppedException when that is used up */
-  default int[] encodeWithSpecials(String text, boolean parseSpecial, EncodingBudget budget) {
-    return encodeWithSpecials(text, parseSpecial);
-  }
-
-  /** {@link #encodeChat(List)} within a budget, rendering the template included. @throws EncodingStoppedException when that is used up */
-  default int[] encodeChat(List<ChatMessage> messages, EncodingBudget budget) {
-    return encodeChat(messages);
+  /** {@link #encodeChat(List, EncodingBudget)} without bounds, for conversations that are short or the caller's own. */
+  default int[] encodeChat(List<ChatMessage> messages) {
+    return encodeChat(messages, EncodingBudget.unlimited());
   }
 
   /**
    * Fewest ids that a text of this many UTF-8 bytes can become: a bound that needs no look at the text, for refusing at once what can't fit. Normalisation
-   * that shortens text is allowed for.
+   * that shortens text is allowed for, and so are special tokens' names. BOS and EOS are not counted.
    */
-  default int minTokens(long utf8Bytes) {
-    return 0;
-  }
+  int minTokens(long utf8Bytes);
 }

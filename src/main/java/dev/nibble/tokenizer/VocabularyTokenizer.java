@@ -2,20 +2,21 @@ package dev.nibble.tokenizer;
 
 import java.io.ByteArrayOutputStream;
 import java.nio.charset.StandardCharsets;
-import java.util.ArrayList;
 import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
 import java.util.OptionalInt;
 import java.util.Set;
-import java.util.stream.IntStream;
 
 /** A tokenizer of a vocabulary. Text is first cut at special and added tokens, longest name first; what lies between is encoded. */
 public final class VocabularyTokenizer implements Tokenizer {
+  private static final int CHECK_EVERY = 1 << 16; // characters
+
   private final Vocabulary vocabulary;
   private final TextEncoder encoder;
-  private final Map<Integer, List<Integer>> whole = new HashMap<>(); // first character to ids of special and added tokens, longest first
+  private final SpecialTokens whole;
+  private final long twiceLongest; // most UTF-8 bytes of text that become one token, times two
   private final Optional<ChatTemplate> template;
 
   /** @throws InvalidVocabularyException if the vocabulary's parts do not go together */
@@ -31,6 +32,8 @@ public final class VocabularyTokenizer implements Tokenizer {
         throw new InvalidVocabularyException("special token " + special.getAsInt() + " is not among the " + tokens.size() + " tokens");
       }
     }
+    whole = new SpecialTokens(vocabulary.types());
+    long mostBytes = (normalizes() ? Nfc.TWICE_MOST_SHRINKING : 2L) * encoder.longest();
     // What tokens stand for is worked out when it is asked for: a start-up has no time for all of them.
     for (int id = 0; id < tokens.size(); id++) {
       String token = tokens.get(id);
@@ -38,10 +41,11 @@ public final class VocabularyTokenizer implements Tokenizer {
         SentencePieceEncoder.byteOf(token);
       }
       if (!token.isEmpty() && (isControl(id) || vocabulary.types().get(id) == TokenType.USER_DEFINED)) {
-        whole.computeIfAbsent((int) token.charAt(0), first -> new ArrayList<>()).add(id);
+        whole.add(token, id);
+        mostBytes = Math.max(mostBytes, 2L * token.getBytes(StandardCharsets.UTF_8).length);
       }
     }
-    whole.values().forEach(list -> list.sort((a, b) -> tokens.get(b).length() - tokens.get(a).length()));
+    twiceLongest = mostBytes;
     template = vocabulary.chatTemplate().map(ChatTemplate::new);
   }
 
@@ -62,9 +66,15 @@ public final class VocabularyTokenizer implements Tokenizer {
     return vocabulary.types().get(id) == TokenType.CONTROL;
   }
 
+  private boolean normalizes() {
+    return vocabulary.algorithm() instanceof Vocabulary.ByteLevel algorithm && algorithm.nfc();
+  }
+
   @Override
-  public int[] encode(String text, boolean parseSpecial) {
-    return encode(text, parseSpecial ? ALL : NONE).toArray();
+  public int[] encode(String text, boolean parseSpecial, EncodingBudget budget) {
+    IdBuffer ids = new IdBuffer(budget);
+    encode(text, parseSpecial ? ALL : NONE, ids);
+    return ids.toArray();
   }
 
   /** Tells whether special tokens' names are recognised within these places. */
@@ -76,44 +86,42 @@ public final class VocabularyTokenizer implements Tokenizer {
   private static final Trust ALL = (from, to) -> true;
   private static final Trust NONE = (from, to) -> false;
 
-  private IntStream encode(String text, Trust trust) {
-    IntStream.Builder ids = IntStream.builder();
+  private void encode(String text, Trust trust, IdBuffer ids) {
+    ids.budget().checkpoint();
     int begin = 0;
-    boolean first = true;
     for (int i = 0; i < text.length();) {
-      int id = wholeToken(text, i, trust);
+      int id = whole.mayBegin(text.charAt(i)) ? whole.find(text, i, trust) : -1;
       if (id < 0) {
         i++;
+        if (i % CHECK_EVERY == 0) {
+          ids.budget().checkpoint();
+        }
         continue;
       }
-      encoder.encode(text.substring(begin, i), first, ids::add);
+      encoder.encode(text, begin, i, ids);
       ids.add(id);
-      first = true;
       i += vocabulary.tokens().get(id).length();
       begin = i;
     }
-    encoder.encode(text.substring(begin), first, ids::add);
-    return ids.build();
-  }
-
-  private int wholeToken(String text, int at, Trust trust) {
-    List<Integer> candidates = whole.get((int) text.charAt(at));
-    if (candidates != null) {
-      for (int id : candidates) {
-        String token = vocabulary.tokens().get(id);
-        if (text.startsWith(token, at) && (!isControl(id) || trust.holds(at, at + token.length()))) {
-          return id;
-        }
-      }
-    }
-    return -1;
+    encoder.encode(text, begin, text.length(), ids);
   }
 
   @Override
-  public int[] encodeWithSpecials(String text, boolean parseSpecial) {
-    IntStream begin = vocabulary.addBeginning() ? vocabulary.beginning().stream() : IntStream.empty();
-    IntStream end = vocabulary.addEnd() ? vocabulary.end().stream() : IntStream.empty();
-    return IntStream.concat(begin, IntStream.concat(encode(text, parseSpecial ? ALL : NONE), end)).toArray();
+  public int[] encodeWithSpecials(String text, boolean parseSpecial, EncodingBudget budget) {
+    IdBuffer ids = new IdBuffer(budget);
+    if (vocabulary.addBeginning()) {
+      vocabulary.beginning().ifPresent(ids::add);
+    }
+    encode(text, parseSpecial ? ALL : NONE, ids);
+    if (vocabulary.addEnd()) {
+      vocabulary.end().ifPresent(ids::add);
+    }
+    return ids.toArray();
+  }
+
+  @Override
+  public int minTokens(long utf8Bytes) {
+    return (int) Math.min(Integer.MAX_VALUE, Math.ceilDiv(2 * utf8Bytes, twiceLongest));
   }
 
   @Override
@@ -175,12 +183,15 @@ public final class VocabularyTokenizer implements Tokenizer {
   }
 
   @Override
-  public int[] encodeChat(List<ChatMessage> messages) {
+  public int[] encodeChat(List<ChatMessage> messages, EncodingBudget budget) {
     ChatTemplate found = template.orElseThrow(() -> new ChatTemplateException("the model has no chat template"));
-    ChatTemplate.Text text = found.render(messages, name(bos()), name(eos()));
-    int[] ids = encode(text.value(), text::trusted).toArray();
-    boolean missing = vocabulary.addBeginning() && bos().isPresent() && (ids.length == 0 || ids[0] != bos().getAsInt());
-    return missing ? IntStream.concat(bos().stream(), IntStream.of(ids)).toArray() : ids;
+    ChatTemplate.Text text = found.render(messages, name(bos()), name(eos()), budget);
+    IdBuffer ids = new IdBuffer(budget);
+    encode(text.value(), text::trusted, ids);
+    if (vocabulary.addBeginning() && bos().isPresent() && !ids.startsWith(bos().getAsInt())) {
+      ids.addFirst(bos().getAsInt());
+    }
+    return ids.toArray();
   }
 
   private String name(OptionalInt id) {

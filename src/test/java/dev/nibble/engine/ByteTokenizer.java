@@ -2,6 +2,7 @@ package dev.nibble.engine;
 
 import dev.nibble.tokenizer.ChatMessage;
 import dev.nibble.tokenizer.ChatTemplateException;
+import dev.nibble.tokenizer.EncodingBudget;
 import dev.nibble.tokenizer.Tokenizer;
 import java.io.ByteArrayOutputStream;
 import java.nio.charset.StandardCharsets;
@@ -14,7 +15,7 @@ final class ByteTokenizer implements Tokenizer {
   static final int END = 256;
 
   @Override
-  public int[] encode(String text, boolean parseSpecial) {
+  public int[] encode(String text, boolean parseSpecial, EncodingBudget budget) {
     byte[] bytes = text.getBytes(StandardCharsets.UTF_8);
     int[] ids = new int[bytes.length];
     for (int i = 0; i < ids.length; i++) {
@@ -24,8 +25,8 @@ final class ByteTokenizer implements Tokenizer {
   }
 
   @Override
-  public int[] encodeWithSpecials(String text, boolean parseSpecial) {
-    return encode(text, parseSpecial);
+  public int[] encodeWithSpecials(String text, boolean parseSpecial, EncodingBudget budget) {
+    return encode(text, parseSpecial, budget);
   }
 
   @Override
@@ -79,7 +80,12 @@ final class ByteTokenizer implements Tokenizer {
   }
 
   @Override
-  public int[] encodeChat(List<ChatMessage> messages) {
+  public int[] encodeChat(List<ChatMessage> messages, EncodingBudget budget) {
     throw new ChatTemplateException("bytes have no chat template");
+  }
+
+  @Override
+  public int minTokens(long utf8Bytes) {
+    return (int) utf8Bytes;
   }
 }

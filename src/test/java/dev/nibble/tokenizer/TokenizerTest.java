@@ -11,6 +11,7 @@ import dev.nibble.format.gguf.GgufMetadata;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
 import org.junit.jupiter.api.Test;
@@ -93,15 +94,24 @@ final class TokenizerTest {
     assertThat(Arrays.stream(tokenizer.encode("<|end|>", false)).filter(id -> id >= 2043)).isEmpty();
     assertThat(tokenizer.encode("<|end|>", true)).containsExactly(2044);
     // Half of a name from the template, half from the message, is not the template's word either.
-    ChatTemplate.Text text = new ChatTemplate("<|e{{ messages[0].content }}").render(List.of(new ChatMessage("user", "nd|>")), "", "");
+    ChatTemplate.Text text = new ChatTemplate("<|e{{ messages[0].content }}").render(List.of(new ChatMessage("user", "nd|>")), "", "", EncodingBudget.unlimited());
     assertThat(text.trusted(0, text.value().length())).isFalse();
   }
 
   @Test
   void spacesBelongToWords() {
-    assertThat(PreTokenizer.GPT2.split("it's  12345\n\n x!")).containsExactly("it", "'s", " ", " 12345", "\n\n", " x", "!");
-    assertThat(PreTokenizer.LLAMA3.split("IT'S 12345 \n\n x!!\n")).containsExactly("IT", "'S", " ", "123", "45", " \n\n", " x", "!!\n");
-    assertThat(PreTokenizer.QWEN2.split("a 12\t\tb")).containsExactly("a", " ", "1", "2", "\t", "\tb");
+    assertThat(split(PreTokenizer.GPT2, "it's  12345\n\n x!")).containsExactly("it", "'s", " ", " 12345", "\n\n", " x", "!");
+    assertThat(split(PreTokenizer.LLAMA3, "IT'S 12345 \n\n x!!\n")).containsExactly("IT", "'S", " ", "123", "45", " \n\n", " x", "!!\n");
+    assertThat(split(PreTokenizer.QWEN2, "a 12\t\tb")).containsExactly("a", " ", "1", "2", "\t", "\tb");
+  }
+
+  private static List<String> split(PreTokenizer pre, String text) {
+    List<String> words = new ArrayList<>();
+    for (int from = 0, to; from < text.length(); from = to) {
+      to = pre.end(text, from, text.length());
+      words.add(text.substring(from, to));
+    }
+    return words;
   }
 
   /** A word of a million letters takes no quadratic time. */
@@ -133,6 +143,6 @@ final class TokenizerTest {
   }
 
   private static String render(String template, List<ChatMessage> messages) {
-    return new ChatTemplate(template).render(messages, "<s>", "</s>").value();
+    return new ChatTemplate(template).render(messages, "<s>", "</s>", EncodingBudget.unlimited()).value();
   }
 }
