@@ -6,6 +6,7 @@ import dev.nibble.tokenizer.ChatTemplateException;
 import dev.nibble.tokenizer.EncodingBudget;
 import dev.nibble.tokenizer.EncodingStoppedException;
 import dev.nibble.tokenizer.Tokenizer;
+import java.util.Arrays;
 import java.util.List;
 import java.util.Map;
 import java.util.Set;
@@ -17,18 +18,28 @@ public final class PromptBuilder {
 
   private PromptBuilder() {}
 
+  /** Ids of text to continue, with BOS where the model wants one. Names of special tokens in it are mere text. */
+  public static int[] text(Tokenizer tokenizer, String text, EncodingBudget budget) {
+    return text(tokenizer, text, true, false, budget);
+  }
+
   /**
-   * Ids of text to continue, with BOS where the model wants one. Names of special tokens in it are mere text.
+   * Ids of text to continue.
    *
+   * @param addSpecial whether the text gets BOS and EOS, as far as the model wants them. A BOS that the text itself begins with is not put there twice
+   * @param parseSpecial whether names of special tokens in it stand for these; otherwise they are mere text
    * @param budget its most tokens are the model's context
    * @throws EngineException CONTEXT_LENGTH_EXCEEDED if there are more
    * @throws EncodingStoppedException when the budget ends otherwise
    */
-  public static int[] text(Tokenizer tokenizer, String text, EncodingBudget budget) {
-    return within(budget, () -> {
+  public static int[] text(Tokenizer tokenizer, String text, boolean addSpecial, boolean parseSpecial, EncodingBudget budget) {
+    int[] ids = within(budget, () -> {
       requireRoom(tokenizer, text.length(), budget);
-      return tokenizer.encodeWithSpecials(text, false, budget);
+      return addSpecial ? tokenizer.encodeWithSpecials(text, parseSpecial, budget) : tokenizer.encode(text, parseSpecial, budget);
     });
+    boolean twice = addSpecial && parseSpecial && ids.length > 1 && tokenizer.bos().isPresent() && ids[0] == tokenizer.bos().getAsInt() && ids[1] == ids[0]
+        && tokenizer.encodeWithSpecials("", false).length > 0; // the first one is ours
+    return twice ? Arrays.copyOfRange(ids, 1, ids.length) : ids;
   }
 
   /** Refuses at once what can't fit, however it is encoded: UTF-8 has a byte for each char at least. */

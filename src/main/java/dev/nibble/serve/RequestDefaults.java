@@ -1,6 +1,7 @@
 package dev.nibble.serve;
 
 import dev.nibble.engine.Engine;
+import java.util.OptionalInt;
 import java.util.concurrent.ThreadLocalRandom;
 
 /** What requests mean where they leave something out; the same on every wire. */
@@ -13,6 +14,9 @@ public final class RequestDefaults {
   public static final float PRESENCE_PENALTY = 0;
   public static final float FREQUENCY_PENALTY = 0;
 
+  /** As max_tokens: as many as context and memory leave, which is what 0 means to engines. */
+  public static final int ALL_THAT_FIT = 0;
+
   private RequestDefaults() {}
 
   /** A seed for a request that gives none. Nothing secret hangs on it, so it need not be hard to guess. */
@@ -21,11 +25,18 @@ public final class RequestDefaults {
   }
 
   /**
-   * Most tokens of an answer for a request that does not say: {@link ServeConfig#defaultMaxTokens}, or what context and memory leave if that
-   * is less; 0, which the engine refuses with the right words, if it leaves nothing.
+   * Most tokens of an answer, for the engine: what the request asks for, or {@link ServeConfig#defaultMaxTokens}, but not more than context and memory leave
+   * beside the prompt. 0, which the engine refuses with the right words, if they leave nothing. This is the one place where max_tokens is cut, for all wires;
+   * under {@link ServeConfig#strictMaxTokens} a request's own number stays, and the engine refuses it if it is too large.
+   *
+   * @param asked the request's max_tokens, or {@link #ALL_THAT_FIT}; empty where it does not say
    */
-  public static int maxTokens(ServeConfig config, Engine engine, int promptTokens) {
+  public static int maxTokens(ServeConfig config, Engine engine, int promptTokens, OptionalInt asked) {
     int left = Math.max(0, engine.longestSequence() - promptTokens);
-    return Math.min(config.defaultMaxTokens(), left);
+    int wanted = asked.orElse(config.defaultMaxTokens());
+    if (wanted == ALL_THAT_FIT) {
+      return left;
+    }
+    return asked.isPresent() && config.strictMaxTokens() ? wanted : Math.min(wanted, left);
   }
 }

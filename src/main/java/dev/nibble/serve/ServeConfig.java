@@ -32,6 +32,20 @@ public interface ServeConfig {
   @WithDefault("512")
   int defaultMaxTokens();
 
+  /**
+   * Whether a request whose max_tokens is more than context and memory leave beside its prompt is refused. Otherwise its answer ends where they end, with finish
+   * reason {@code length}.
+   */
+  @WithDefault("false")
+  boolean strictMaxTokens();
+
+  /**
+   * Whether names of special tokens in a text to continue stand for these tokens: {@code request}, where the request says {@code parse_special};
+   * {@code always}, unless it says otherwise; {@code never}. Conversations' messages never form special tokens.
+   */
+  @WithDefault("request")
+  String specialTokens();
+
   /** How long running answers may take to finish when the service is told to stop; after that they are cancelled. */
   @WithDefault("20s")
   Duration gracePeriod();

@@ -54,9 +54,16 @@ public class ServedModels {
     this.changes = changes;
   }
 
-  /** The engine of a model by its name; an empty name finds the default one. */
+  /** What clients of Ollama put behind a model's name where they mean its only version. */
+  private static final String LATEST = ":latest";
+
+  /** The engine of a model by its name, behind which {@code :latest} may stand; an empty name finds the default one. */
   public Optional<Engine> find(String name) {
-    return engines.stream().filter(engine -> name.isEmpty() || engine.model().name().equals(name)).findFirst();
+    List<Engine> served = engines;
+    Optional<Engine> exact = served.stream().filter(engine -> name.isEmpty() || engine.model().name().equals(name)).findFirst();
+    return exact.isPresent() || !name.endsWith(LATEST)
+        ? exact
+        : served.stream().filter(engine -> name.equals(engine.model().name() + LATEST)).findFirst();
   }
 
   /**

@@ -28,6 +28,10 @@ public final class SettingsCheck {
     integer(config, "nibble.threads", MOST_THREADS);
     integer(config, "nibble.queue-capacity", Integer.MAX_VALUE);
     integer(config, "nibble.default-max-tokens", Integer.MAX_VALUE);
+    flag(config, "nibble.strict-max-tokens");
+    value(config, "nibble.special-tokens", String.class, SpecialTokens.WORDS).filter(word -> SpecialTokens.of(word).isEmpty()).ifPresent(other -> {
+      throw refuse(config, "nibble.special-tokens", SpecialTokens.WORDS);
+    });
     duration(config, "nibble.grace-period", false, "a time such as 20s or 2m");
     duration(config, "nibble.prepare.timeout", true, "a time such as 10s or 1m, above 0");
     size(config, "nibble.prepare.memory", "a size such as 8M or 64M, from 1M", 1 << 20);
@@ -55,11 +59,7 @@ public final class SettingsCheck {
         .ifPresent(other -> {
           throw refuse(config, "nibble.kv.memory", KvCacheOptions.MEMORY);
         });
-    value(config, "nibble.kv.rotate", String.class, "true, false")
-        .filter(rotate -> !rotate.equalsIgnoreCase("true") && !rotate.equalsIgnoreCase("false"))
-        .ifPresent(other -> {
-          throw refuse(config, "nibble.kv.rotate", "true, false");
-        });
+    flag(config, "nibble.kv.rotate");
     offload(config);
   }
 
@@ -110,6 +110,14 @@ public final class SettingsCheck {
     value(config, name, MemorySize.class, allowed).filter(size -> size.asLongValue() < least).ifPresent(less -> {
       throw refuse(config, name, allowed);
     });
+  }
+
+  private static void flag(Config config, String name) {
+    value(config, name, String.class, "true, false")
+        .filter(word -> !word.equalsIgnoreCase("true") && !word.equalsIgnoreCase("false"))
+        .ifPresent(other -> {
+          throw refuse(config, name, "true, false");
+        });
   }
 
   private static void duration(Config config, String name, boolean aboveZero, String allowed) {

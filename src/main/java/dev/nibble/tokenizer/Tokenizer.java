@@ -1,6 +1,7 @@
 package dev.nibble.tokenizer;
 
 import java.util.List;
+import java.util.Optional;
 import java.util.OptionalInt;
 import java.util.Set;
 
@@ -51,6 +52,11 @@ public interface Tokenizer {
 
   /** Whether the model has a chat template. */
   boolean hasChatTemplate();
+
+  /** The chat template's own text, in Jinja. */
+  default Optional<String> chatTemplate() {
+    return Optional.empty();
+  }
 
   /**
    * Ids of a conversation through the chat template, the answer's header added. Only the template's own text may produce

@@ -183,6 +183,11 @@ public final class VocabularyTokenizer implements Tokenizer {
   }
 
   @Override
+  public Optional<String> chatTemplate() {
+    return vocabulary.chatTemplate();
+  }
+
+  @Override
   public int[] encodeChat(List<ChatMessage> messages, EncodingBudget budget) {
     ChatTemplate found = template.orElseThrow(() -> new ChatTemplateException("the model has no chat template"));
     ChatTemplate.Text text = found.render(messages, name(bos()), name(eos()), budget);

@@ -12,7 +12,7 @@ import java.util.Map;
 import java.util.Optional;
 import java.util.Set;
 
-/** A service that asks for keys, and has room for one waiting request. */
+/** A service that asks for keys, has room for one waiting request, and takes neither a max_tokens that is too large nor names of special tokens. */
 public final class Keyed implements QuarkusTestProfile {
   /** Its key file. */
   public static final Path FILE = Path.of("target/test-keys/keys").toAbsolutePath();
@@ -26,7 +26,8 @@ public final class Keyed implements QuarkusTestProfile {
   @Override
   public Map<String, String> getConfigOverrides() {
     writeKeys();
-    return Map.of("nibble.auth.keys-file", FILE.toString(), "nibble.auth.reload-interval", "PT0.1S", "nibble.queue-capacity", "1");
+    return Map.of("nibble.auth.keys-file", FILE.toString(), "nibble.auth.reload-interval", "PT0.1S", "nibble.queue-capacity", "1",
+        "nibble.strict-max-tokens", "true", "nibble.special-tokens", "never");
   }
 
   /** Puts these keys in the file, and no others. */

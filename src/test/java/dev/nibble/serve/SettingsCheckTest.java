@@ -28,6 +28,8 @@ final class SettingsCheckTest {
       "nibble.queue-capacity | 0 | an integer, 1 or more",
       "nibble.queue-capacity | 99999999999 | an integer, 1 or more",
       "nibble.default-max-tokens | -1 | an integer, 1 or more",
+      "nibble.strict-max-tokens | yes | true, false",
+      "nibble.special-tokens | sometimes | request, always, never",
       "nibble.grace-period | soon | a time such as 20s or 2m",
       "nibble.grace-period | -PT1S | a time such as 20s or 2m",
       "nibble.ready.queue-limit | -1 | an integer, 1 or more, or 0 for none",
@@ -70,6 +72,6 @@ final class SettingsCheckTest {
         "nibble.live.stall", "0", "nibble.auth.reload-interval", "PT0.1S"))).doesNotThrowAnyException();
     assertThatCode(() -> check(Map.of())).doesNotThrowAnyException();
     assertThatCode(() -> check(Map.of("nibble.threads", "4", "nibble.queue-capacity", "1", "nibble.grace-period", "90s", "nibble.kv.keys", "f16",
-        "nibble.kv.values", "2", "nibble.kv.residual", "0", "nibble.kv.rotate", "true", "nibble.kv.memory", "2g"))).doesNotThrowAnyException();
+        "nibble.kv.values", "2", "nibble.kv.residual", "0", "nibble.kv.rotate", "true", "nibble.special-tokens", "always", "nibble.kv.memory", "2g"))).doesNotThrowAnyException();
   }
 }

@@ -6,6 +6,7 @@ import dev.nibble.engine.OffloadPolicy;
 import dev.nibble.engine.SamplingParameters;
 import dev.nibble.serve.RequestDefaults;
 import dev.nibble.serve.ServeConfig;
+import dev.nibble.serve.SpecialTokens;
 import dev.nibble.tokenizer.EncodingBudget;
 import java.util.List;
 import java.util.Map;
@@ -17,7 +18,7 @@ import java.util.stream.Stream;
  * A request for an answer, whichever endpoint it came to.
  *
  * @param model name of the model; empty for the default one
- * @param maxTokens most tokens of the answer; empty where the request does not say
+ * @param maxTokens most tokens of the answer, or {@link RequestDefaults#ALL_THAT_FIT}; empty where the request does not say
  * @param logProbabilities as the engine takes it: alternatives to report for each token, 0 for the chosen one alone, -1 for nothing
  * @param stream whether to send the answer piece by piece
  * @param includeUsage whether a last piece reports usage
@@ -56,8 +57,8 @@ record AnswerRequest(
 
   /** What the engine is asked. @throws EngineException INVALID_REQUEST or CONTEXT_LENGTH_EXCEEDED if the model can't take the prompt */
   GenerationRequest generation(Engine engine, ServeConfig config, long deadlineNanos, EncodingBudget budget) {
-    int[] promptIds = prompt.ids(engine.tokenizer(), budget);
-    int most = maxTokens.orElseGet(() -> RequestDefaults.maxTokens(config, engine, promptIds.length));
+    int[] promptIds = prompt.ids(engine.tokenizer(), SpecialTokens.of(config), budget);
+    int most = RequestDefaults.maxTokens(config, engine, promptIds.length, maxTokens);
     return new GenerationRequest(promptIds, most, sampling, stop, logProbabilities, ignoreEndOfGeneration, deadlineNanos).withOffload(offload);
   }
 }

@@ -128,6 +128,11 @@ final class Exchange {
     end(status, Map.of(), Json.write(body));
   }
 
+  /** Says that all is well, without a body; for the event loop. */
+  void sendNothing() {
+    response.setStatusCode(200).end();
+  }
+
   /** Sends an error as the whole response. */
   void send(ApiError error) throws InterruptedException {
     String text = Json.write(errorForm.apply(error));

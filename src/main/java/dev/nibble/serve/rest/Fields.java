@@ -62,12 +62,16 @@ final class Fields {
   }
 
   boolean flag(String name) {
+    return optionalFlag(name).orElse(false);
+  }
+
+  Optional<Boolean> optionalFlag(String name) {
     return any(name).map(value -> {
       if (!value.isBoolean()) {
         throw wrongType(pathOf(name), value, "true or false");
       }
       return value.booleanValue();
-    }).orElse(false);
+    });
   }
 
   OptionalInt integer(String name) {
@@ -77,28 +81,32 @@ final class Fields {
 
   /** A value at {@code path}, which must be an integer of 32 bits. */
   static int integer(JsonNode value, String path) {
-    if (!value.isIntegralNumber()) {
-      throw wrongType(path, value, "an integer");
+    long number = longInteger(value, path, 32);
+    if (number != (int) number) {
+      throw outside(path, 32);
     }
-    if (!value.canConvertToInt()) {
-      throw EngineException.invalid(path, path + " is too large or too small for an integer of 32 bits.");
-    }
-    return value.intValue();
+    return (int) number;
   }
 
   OptionalLong longInteger(String name) {
-    Optional<JsonNode> found = any(name);
-    if (found.isEmpty()) {
-      return OptionalLong.empty();
+    Optional<JsonNode> value = any(name);
+    return value.isEmpty() ? OptionalLong.empty() : OptionalLong.of(longInteger(value.get(), pathOf(name), 64));
+  }
+
+  /** 64.0 is an integer too: languages that have but one kind of number write it so. */
+  private static long longInteger(JsonNode value, String path, int bits) {
+    boolean whole = value.isIntegralNumber() || value.isNumber() && Math.rint(value.doubleValue()) == value.doubleValue() && !Double.isInfinite(value.doubleValue());
+    if (!whole) {
+      throw wrongType(path, value, "an integer");
     }
-    JsonNode value = found.get();
-    if (!value.isIntegralNumber()) {
-      throw wrongType(pathOf(name), value, "an integer");
+    if (value.isIntegralNumber() ? !value.canConvertToLong() : Math.abs(value.doubleValue()) >= 0x1p63) {
+      throw outside(path, bits);
     }
-    if (!value.canConvertToLong()) {
-      throw EngineException.invalid(pathOf(name), pathOf(name) + " is too large or too small for an integer of 64 bits.");
-    }
-    return OptionalLong.of(value.longValue());
+    return value.longValue();
+  }
+
+  private static EngineException outside(String path, int bits) {
+    return EngineException.invalid(path, path + " is too large or too small for an integer of " + bits + " bits.");
   }
 
   float number(String name, float absent) {

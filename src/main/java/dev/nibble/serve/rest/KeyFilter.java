@@ -29,13 +29,12 @@ final class KeyFilter {
   }
 
   private void filter(RoutingContext routing) {
-    String path = routing.normalizedPath();
+    String path = Paths.canonical(routing.normalizedPath());
     if (!open(path)) {
       try {
         access.require(Access.Wire.REST, routing.request().getHeader("Authorization"), Optional.of(scope(path)));
       } catch (AccessException refusal) {
-        boolean plain = path.startsWith("/v2/") || path.equals("/v2");
-        new Exchange(routing, plain ? ApiError::toPlainJson : ApiError::toJson).sendNow(ApiError.of(refusal));
+        new Exchange(routing, Paths.isOpenInference(path) ? ApiError::toPlainJson : ApiError::toJson).sendNow(ApiError.of(refusal));
         return;
       }
     }
@@ -44,11 +43,11 @@ final class KeyFilter {
 
   /** Probes have no keys. */
   private static boolean open(String path) {
-    return path.equals(HEALTH) || path.startsWith(HEALTH + "/") || path.equals("/v2/health/live") || path.equals("/v2/health/ready");
+    return Paths.HEALTH.contains(path) || path.equals(HEALTH) || path.startsWith(HEALTH + "/") || path.equals("/v2/health/live") || path.equals("/v2/health/ready");
   }
 
   /** What nobody thought of needs a key, and is not open. */
   private static Scope scope(String path) {
-    return path.startsWith("/q/") ? Scope.METRICS : Scope.GENERATE;
+    return path.startsWith("/q/") || path.equals(Paths.METRICS) ? Scope.METRICS : Scope.GENERATE;
   }
 }

@@ -2,15 +2,22 @@ package dev.nibble.serve.rest;
 
 import dev.nibble.engine.EngineException;
 import dev.nibble.serve.PromptBuilder;
+import dev.nibble.serve.SpecialTokens;
 import dev.nibble.tokenizer.ChatMessage;
 import dev.nibble.tokenizer.EncodingBudget;
 import dev.nibble.tokenizer.Tokenizer;
 import java.util.List;
+import java.util.Optional;
 
 /** What a request asks to be answered or continued. */
 sealed interface Prompt {
-  /** Ids for the engine, as {@link PromptBuilder} makes them. @throws EngineException INVALID_REQUEST or CONTEXT_LENGTH_EXCEEDED if the model can't take the prompt */
-  int[] ids(Tokenizer tokenizer, EncodingBudget budget);
+  /**
+   * Ids for the engine, as {@link PromptBuilder} makes them.
+   *
+   * @param specials whether text may name special tokens
+   * @throws EngineException INVALID_REQUEST or CONTEXT_LENGTH_EXCEEDED if the model can't take the prompt
+   */
+  int[] ids(Tokenizer tokenizer, SpecialTokens specials, EncodingBudget budget);
 
   /** A conversation, for chat completions. */
   record Conversation(List<ChatMessage> messages) implements Prompt {
@@ -19,30 +26,40 @@ sealed interface Prompt {
     }
 
     @Override
-    public int[] ids(Tokenizer tokenizer, EncodingBudget budget) {
+    public int[] ids(Tokenizer tokenizer, SpecialTokens specials, EncodingBudget budget) {
       return PromptBuilder.chat(tokenizer, messages, budget);
     }
   }
 
-  /** Text to continue. */
-  record Text(String text) implements Prompt {
+  /**
+   * Text to continue.
+   *
+   * @param addSpecial whether it gets BOS and EOS, as far as the model wants them
+   * @param parseSpecial whether names of special tokens in it stand for these; empty where the request does not say
+   */
+  record Text(String text, boolean addSpecial, Optional<Boolean> parseSpecial) implements Prompt {
     @Override
-    public int[] ids(Tokenizer tokenizer, EncodingBudget budget) {
-      return PromptBuilder.text(tokenizer, text, budget);
+    public int[] ids(Tokenizer tokenizer, SpecialTokens specials, EncodingBudget budget) {
+      return PromptBuilder.text(tokenizer, text, addSpecial, specials.parses(parseSpecial), budget);
     }
   }
 
   /** Token ids to continue, taken as they are. */
   record Tokens(int[] ids) implements Prompt {
     @Override
-    public int[] ids(Tokenizer tokenizer, EncodingBudget budget) {
-      for (int i = 0; i < ids.length; i++) {
-        if (ids[i] < 0 || ids[i] >= tokenizer.vocabularySize()) {
-          String field = "prompt[" + i + "]";
-          throw EngineException.invalid(field, field + " is " + ids[i] + "; the vocabulary has ids 0 to " + (tokenizer.vocabularySize() - 1) + ".");
-        }
-      }
+    public int[] ids(Tokenizer tokenizer, SpecialTokens specials, EncodingBudget budget) {
+      requireInside(ids, tokenizer, "prompt");
       return ids;
+    }
+  }
+
+  /** @param field where the ids come from, for the error @throws EngineException INVALID_REQUEST if the vocabulary has not all of them */
+  static void requireInside(int[] ids, Tokenizer tokenizer, String field) {
+    for (int i = 0; i < ids.length; i++) {
+      if (ids[i] < 0 || ids[i] >= tokenizer.vocabularySize()) {
+        String place = field + "[" + i + "]";
+        throw EngineException.invalid(place, place + " is " + ids[i] + "; the vocabulary has ids 0 to " + (tokenizer.vocabularySize() - 1) + ".");
+      }
     }
   }
 

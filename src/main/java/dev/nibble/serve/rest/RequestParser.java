@@ -13,33 +13,29 @@ import java.util.List;
 import java.util.Map;
 import java.util.Optional;
 import java.util.OptionalInt;
+import java.util.OptionalLong;
 import java.util.Set;
 
 /**
- * Reads the bodies of {@code /v1/chat/completions} and {@code /v1/completions}, and what others are made into. A field that would change the answer's meaning and
- * isn't supported is refused; one that is unknown is reported as ignored.
+ * Reads the bodies of {@code /v1/chat/completions} and {@code /v1/completions}, and what others are made into. {@link ForeignFields} says what is done
+ * with fields that are not supported; one that is unknown is reported as ignored.
  *
  * <p>All methods throw {@link EngineException} INVALID_REQUEST naming the field.
  */
 final class RequestParser {
-  /** Fields that only label requests, or save their sender's time or money: no answer differs by them. */
-  private static final Set<String> WITHOUT_MEANING =
-      Set.of(
-          "user", "metadata", "store", "service_tier", "safety_identifier", "prompt_cache_key", "prompt_cache_retention", "prediction",
-          "parallel_tool_calls");
-
   private static final int MOST_ALTERNATIVES = 20;
 
   private RequestParser() {}
 
   static AnswerRequest chat(ObjectNode body) {
     Fields fields = Fields.ofBody(body);
-    refuseTools(fields);
     refuseOtherFormats(fields);
+    refuseInMessages(fields);
+    refuseFlag(fields, "echo", "an answer is a message of its own. Leave it out.");
     List<String> ignored = new ArrayList<>();
     Prompt prompt = new Prompt.Conversation(messages(fields, ignored));
-    OptionalInt maxTokens = atLeastOne(fields, "max_tokens");
-    OptionalInt maxCompletionTokens = atLeastOne(fields, "max_completion_tokens");
+    OptionalInt maxTokens = maxTokens(fields, "max_tokens");
+    OptionalInt maxCompletionTokens = maxTokens(fields, "max_completion_tokens");
     Map<String, String> names = new HashMap<>(Map.of("prompt", "messages", "logprobs", "top_logprobs"));
     if (maxCompletionTokens.isPresent()) {
       names.put("max_tokens", "max_completion_tokens");
@@ -57,19 +53,15 @@ final class RequestParser {
 
   static AnswerRequest completion(ObjectNode body) {
     Fields fields = Fields.ofBody(body);
-    refuseTools(fields);
     refuseOtherFormats(fields);
-    if (fields.string("suffix").filter(suffix -> !suffix.isEmpty()).isPresent()) {
-      throw EngineException.invalid("suffix", "suffix is not supported: text is only continued at its end. Leave it out.");
-    }
     onlyOne(fields, "best_of");
     Prompt prompt = prompt(fields);
     boolean echo = fields.flag("echo");
-    OptionalInt alternatives = alternatives(fields, "logprobs");
+    OptionalInt alternatives = textAlternatives(fields);
     if (echo && alternatives.isPresent()) {
       throw EngineException.invalid("echo", "echo is not supported together with logprobs: the prompt's tokens are not measured. Leave one out.");
     }
-    OptionalInt maxTokens = atLeastOne(fields, "max_tokens");
+    OptionalInt maxTokens = maxTokens(fields, "max_tokens");
     return finish(fields, prompt, maxTokens, alternatives.orElse(-1), echo, Map.of(), new ArrayList<>());
   }
 
@@ -79,7 +71,6 @@ final class RequestParser {
    */
   static AnswerRequest openInference(ObjectNode flat) {
     Fields fields = Fields.ofBody(flat);
-    refuseTools(fields);
     refuseOtherFormats(fields);
     for (String name : List.of("echo", "logprobs", "top_logprobs")) {
       fields.any(name).filter(value -> !value.isBoolean() || value.booleanValue()).ifPresent(value -> {
@@ -88,14 +79,19 @@ final class RequestParser {
     }
     onlyOne(fields, "best_of");
     List<String> ignored = new ArrayList<>();
-    Prompt prompt = fields.any("messages").isPresent() ? new Prompt.Conversation(messages(fields, ignored)) : prompt(fields);
-    OptionalInt maxTokens = atLeastOne(fields, "max_tokens");
+    boolean chat = fields.any("messages").isPresent();
+    if (chat) {
+      refuseInMessages(fields);
+    }
+    Prompt prompt = chat ? new Prompt.Conversation(messages(fields, ignored)) : prompt(fields);
+    OptionalInt maxTokens = maxTokens(fields, "max_tokens");
     return finish(fields, prompt, maxTokens, -1, false, Map.of(), ignored);
   }
 
   /** Takes the fields that all endpoints have. */
   private static AnswerRequest finish(
       Fields fields, Prompt prompt, OptionalInt maxTokens, int logProbabilities, boolean echo, Map<String, String> names, List<String> ignored) {
+    ForeignFields.take(fields);
     onlyOne(fields, "n");
     boolean stream = fields.flag("stream");
     boolean includeUsage = includeUsage(fields, stream, ignored);
@@ -105,7 +101,6 @@ final class RequestParser {
     boolean ignoreEndOfGeneration = fields.flag("ignore_eos");
     Optional<OffloadPolicy> offload = fields.string("offload").map(word -> OffloadPolicy.of(word).orElseThrow(() ->
         EngineException.invalid("offload", "offload is \"" + word + "\"; allowed: " + OffloadPolicy.WORDS + ".")));
-    fields.disregard(WITHOUT_MEANING);
     ignored.addAll(fields.untaken());
     return new AnswerRequest(
         model, prompt, maxTokens, sampling, stop, logProbabilities, stream, includeUsage, echo, ignoreEndOfGeneration, offload, names, ignored);
@@ -113,16 +108,16 @@ final class RequestParser {
 
   // ---- what can't be done
 
-  private static void refuseTools(Fields fields) {
-    for (String name : List.of("tools", "functions")) {
-      fields.any(name).filter(value -> !value.isArray() || !value.isEmpty()).ifPresent(value -> {
-        throw EngineException.invalid(name, name + " is not supported: the model can't call tools. Leave it out, or describe the wanted answer in a message.");
-      });
+  /** Conversations go through the model's template, and what is in messages is mere text. */
+  static void refuseInMessages(Fields fields) {
+    for (String name : List.of("parse_special", "add_special_tokens")) {
+      refuseFlag(fields, name, "only the chat template puts special tokens into a conversation. Leave it out, or send a prompt of your own to /v1/completions.");
     }
-    for (String name : List.of("tool_choice", "function_call")) {
-      fields.any(name).filter(value -> !value.isTextual() || !Set.of("none", "auto").contains(value.textValue())).ifPresent(value -> {
-        throw EngineException.invalid(name, name + " is not supported: the model can't call tools. Leave it out.");
-      });
+  }
+
+  private static void refuseFlag(Fields fields, String name, String why) {
+    if (fields.flag(name)) {
+      throw EngineException.invalid(name, name + " is not supported with messages: " + why);
     }
   }
 
@@ -132,17 +127,6 @@ final class RequestParser {
       if (type.isEmpty() || !type.get().equals("text")) {
         throw EngineException.invalid("response_format", "response_format is only supported as {\"type\":\"text\"}. Leave it out.");
       }
-    });
-    fields.any("audio").ifPresent(value -> {
-      throw EngineException.invalid("audio", "audio is not supported: answers are text. Leave it out.");
-    });
-    fields.any("modalities").ifPresent(value -> {
-      if (!value.isArray() || value.size() != 1 || !"text".equals(value.get(0).textValue())) {
-        throw EngineException.invalid("modalities", "modalities is only supported as [\"text\"]. Leave it out.");
-      }
-    });
-    fields.any("web_search_options").ifPresent(value -> {
-      throw EngineException.invalid("web_search_options", "web_search_options is not supported: the model works offline. Leave it out.");
     });
   }
 
@@ -155,7 +139,7 @@ final class RequestParser {
 
   // ---- prompts
 
-  private static List<ChatMessage> messages(Fields fields, List<String> ignored) {
+  static List<ChatMessage> messages(Fields fields, List<String> ignored) {
     JsonNode list = fields.any("messages").orElseThrow(() -> EngineException.invalid("messages", "messages is missing; an array of messages is needed."));
     if (!list.isArray()) {
       throw Fields.wrongType("messages", list, "an array");
@@ -170,7 +154,8 @@ final class RequestParser {
       }
       // OpenAI's newer name for the same thing; the rest is checked where prompts are built.
       String role = message.string("role").map(name -> name.equals("developer") ? "system" : name).orElse(null);
-      String content = message.any("content").map(value -> content(value, message.pathOf("content"))).orElse(null);
+      // Clients send assistants' messages without content back as they got them, with null.
+      String content = message.any("content").map(value -> content(value, message.pathOf("content"))).orElse("assistant".equals(role) ? "" : null);
       messages.add(new ChatMessage(role, content));
       message.disregard(Set.of("refusal", "annotations"));
       ignored.addAll(message.untaken());
@@ -202,8 +187,10 @@ final class RequestParser {
 
   private static Prompt prompt(Fields fields) {
     JsonNode value = fields.any("prompt").orElseThrow(() -> EngineException.invalid("prompt", "prompt is missing; a string or an array of token ids is needed."));
+    Optional<Boolean> parseSpecial = fields.optionalFlag("parse_special");
+    boolean addSpecial = fields.optionalFlag("add_special_tokens").orElse(true);
     if (value.isTextual()) {
-      return new Prompt.Text(value.textValue());
+      return new Prompt.Text(value.textValue(), addSpecial, parseSpecial);
     }
     if (!value.isArray()) {
       throw Fields.wrongType("prompt", value, "a string or an array of token ids");
@@ -212,12 +199,12 @@ final class RequestParser {
       if (value.size() > 1) {
         throw EngineException.invalid("prompt", "prompt has " + value.size() + " elements; allowed: one prompt a request. Send a request for each.");
       }
-      return value.get(0).isTextual() ? new Prompt.Text(value.get(0).textValue()) : new Prompt.Tokens(ids(value.get(0), "prompt[0]"));
+      return value.get(0).isTextual() ? new Prompt.Text(value.get(0).textValue(), addSpecial, parseSpecial) : new Prompt.Tokens(ids(value.get(0), "prompt[0]"));
     }
     return new Prompt.Tokens(ids(value, "prompt"));
   }
 
-  private static int[] ids(JsonNode array, String path) {
+  static int[] ids(JsonNode array, String path) {
     int[] ids = new int[array.size()];
     for (int i = 0; i < ids.length; i++) {
       ids[i] = Fields.integer(array.get(i), path + "[" + i + "]");
@@ -227,13 +214,22 @@ final class RequestParser {
 
   // ---- how to answer
 
-  /** 0 is refused here: to the engine it would mean as many as the context leaves. */
-  private static OptionalInt atLeastOne(Fields fields, String name) {
+  /** -1, as some servers write it, asks for as many as there is room for. 0 is refused: it would mean that to the engine, and nobody means it. */
+  private static OptionalInt maxTokens(Fields fields, String name) {
     OptionalInt value = fields.integer(name);
-    if (value.isPresent() && value.getAsInt() < 1) {
-      throw EngineException.invalid(name, name + " is " + value.getAsInt() + "; allowed: 1 or more.");
+    if (value.isPresent() && value.getAsInt() < 1 && value.getAsInt() != -1) {
+      throw EngineException.invalid(name, name + " is " + value.getAsInt() + "; allowed: 1 or more, or -1 for as many as there is room for.");
     }
-    return value;
+    return value.isPresent() && value.getAsInt() == -1 ? OptionalInt.of(RequestDefaults.ALL_THAT_FIT) : value;
+  }
+
+  /** Of text: a number; false asks for nothing, and true for the likeliest alternative, as vLLM takes them. */
+  private static OptionalInt textAlternatives(Fields fields) {
+    Optional<JsonNode> flag = fields.any("logprobs").filter(JsonNode::isBoolean);
+    if (flag.isPresent()) {
+      return flag.get().booleanValue() ? OptionalInt.of(1) : OptionalInt.empty();
+    }
+    return alternatives(fields, "logprobs");
   }
 
   private static OptionalInt alternatives(Fields fields, String name) {
@@ -280,14 +276,26 @@ final class RequestParser {
   private static SamplingParameters sampling(Fields fields) {
     return new SamplingParameters(
         fields.number("temperature", RequestDefaults.TEMPERATURE),
-        fields.integer("top_k").orElse(RequestDefaults.TOP_K),
+        topK(fields),
         fields.number("top_p", RequestDefaults.TOP_P),
         fields.number("min_p", RequestDefaults.MIN_P),
         fields.number("repetition_penalty", RequestDefaults.REPETITION_PENALTY),
         fields.number("presence_penalty", RequestDefaults.PRESENCE_PENALTY),
         fields.number("frequency_penalty", RequestDefaults.FREQUENCY_PENALTY),
         logitBias(fields),
-        fields.longInteger("seed").orElseGet(RequestDefaults::seed));
+        seed(fields));
+  }
+
+  /** -1 means all, as 0 does: vLLM's and SGLang's clients send it. */
+  private static int topK(Fields fields) {
+    int value = fields.integer("top_k").orElse(RequestDefaults.TOP_K);
+    return value == -1 ? 0 : value;
+  }
+
+  /** -1 has the server draw one, as with vLLM and llama.cpp. */
+  private static long seed(Fields fields) {
+    OptionalLong value = fields.longInteger("seed");
+    return value.isPresent() && value.getAsLong() != -1 ? value.getAsLong() : RequestDefaults.seed();
   }
 
   private static Map<Integer, Float> logitBias(Fields fields) {

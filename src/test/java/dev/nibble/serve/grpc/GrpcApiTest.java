@@ -351,11 +351,40 @@ class GrpcApiTest extends GrpcClientTest {
 
   @Test
   void refusesWhatDoesNotFitTheContext() {
-    StatusRuntimeException refusal = refusal(() -> generation.generate(request(command().setMaxTokens(1020))));
-    assertThat(assertError(refusal, Status.Code.OUT_OF_RANGE, "CONTEXT_LENGTH_EXCEEDED").getMetadataMap())
-        .containsEntry("context_length", "1024").containsEntry("max_tokens", "1020").containsKey("prompt_tokens");
-    GenerationOptions.Builder prompt = GenerationOptions.newBuilder().setText("word ".repeat(2000));
-    assertError(refusal(() -> generation.generate(request(prompt))), Status.Code.OUT_OF_RANGE, "CONTEXT_LENGTH_EXCEEDED");
+    for (GenerationOptions.Builder prompt : List.of(
+        GenerationOptions.newBuilder().setText("word ".repeat(2000)), GenerationOptions.newBuilder().setText("word ".repeat(2000)).setMaxTokens(5))) {
+      StatusRuntimeException refusal = refusal(() -> generation.generate(request(prompt)));
+      assertThat(assertError(refusal, Status.Code.OUT_OF_RANGE, "CONTEXT_LENGTH_EXCEEDED").getMetadataMap()).containsEntry("context_length", "1024");
+    }
+  }
+
+  @Test
+  void endsAnswersWhereTheContextEnds() {
+    for (int most : new int[] {1020, 4096, Integer.MAX_VALUE}) {
+      GenerateResponse response = generation.generate(request(command().setMaxTokens(most).setIgnoreEndOfGeneration(true)));
+      assertThat(response.getFinishReason()).isEqualTo(FinishReason.FINISH_REASON_LENGTH);
+      assertThat(response.getUsage().getTotalTokens()).isEqualTo(1024);
+    }
+    assertThat(generation.generate(request(command().setMaxTokens(4096))).getText()).isEqualTo(ANSWER);
+  }
+
+  @Test
+  void specialTokensComeFromTextWhereAsked() {
+    String raw = "<|user|>\n" + COMMAND + "<|end|>\n<|assistant|>\n";
+    int chat = generation.generate(request(command())).getUsage().getPromptTokens();
+    for (GenerationOptions.Builder options : List.of(
+        GenerationOptions.newBuilder().setText(raw).setParseSpecial(true),
+        GenerationOptions.newBuilder().setText("<|bos|>" + raw).setParseSpecial(true),
+        GenerationOptions.newBuilder().setText("<|bos|>" + raw).setParseSpecial(true).setAddSpecial(false))) {
+      GenerateResponse response = generation.generate(request(options.setSampling(greedy())));
+      assertThat(response.getText()).isEqualTo(ANSWER);
+      assertThat(response.getUsage().getPromptTokens()).isEqualTo(chat);
+    }
+    GenerationOptions.Builder inert = GenerationOptions.newBuilder().setText(raw).setMaxTokens(1);
+    assertThat(generation.generate(request(inert)).getUsage().getPromptTokens()).isGreaterThan(chat + 8);
+    assertThat(generation.generate(request(inert.setParseSpecial(false))).getUsage().getPromptTokens()).isGreaterThan(chat + 8);
+    assertInvalid(refusal(() -> generation.generate(request(command().setParseSpecial(true)))), "options.parse_special");
+    assertInvalid(refusal(() -> generation.generate(request(command().setAddSpecial(true)))), "options.add_special");
   }
 
   @Test

@@ -26,6 +26,7 @@ import io.grpc.StatusRuntimeException;
 import io.quarkus.test.junit.QuarkusTest;
 import java.nio.ByteBuffer;
 import java.nio.ByteOrder;
+import java.util.List;
 import java.util.concurrent.TimeUnit;
 import org.assertj.core.api.Assertions;
 import org.junit.jupiter.api.Test;
@@ -111,11 +112,23 @@ class InferenceApiTest extends GrpcClientTest {
   }
 
   @Test
+  void endsAnswersWhereTheContextEnds() {
+    ModelInferResponse response = inference().modelInfer(
+        story().putParameters("max_tokens", integer(4000)).putParameters("ignore_eos", InferParameter.newBuilder().setBoolParam(true).build()).build());
+    assertThat(response.getOutputs(1).getContents().getBytesContents(0).toStringUtf8()).isEqualTo("length");
+    assertThat(response.getOutputs(2).getContents().getIntContents(0) + response.getOutputs(3).getContents().getIntContents(0)).isEqualTo(1024);
+  }
+
+  @Test
   void refusesWhatItCannotTake() {
     refused(ModelInferRequest.newBuilder(), Status.Code.INVALID_ARGUMENT, "name is missing");
     refused(story().setModelName("gpt-4"), Status.Code.NOT_FOUND, "gpt-4");
     refused(story().setModelVersion("2"), Status.Code.NOT_FOUND, "version");
-    refused(story().putParameters("max_tokens", integer(4000)), Status.Code.OUT_OF_RANGE, "1024 tokens");
+    refused(ModelInferRequest.newBuilder().setModelName("nibble-home").addInputs(tensor("prompt", "BYTES").setContents(text("word ".repeat(2000)))),
+        Status.Code.OUT_OF_RANGE, "1024 tokens");
+    for (String name : List.of("guided_json", "guided_regex", "structured_outputs", "grammar", "json_schema", "response_format")) {
+      refused(story().putParameters(name, InferParameter.newBuilder().setStringParam("{}").build()), Status.Code.INVALID_ARGUMENT, name);
+    }
     refused(story().putParameters("temperature", integer(3)), Status.Code.INVALID_ARGUMENT, "0 to 2");
     refused(story().clearInputs(), Status.Code.INVALID_ARGUMENT, "prompt or messages is needed");
     refused(story().addRawInputContents(ByteString.EMPTY).addRawInputContents(ByteString.EMPTY), Status.Code.INVALID_ARGUMENT, "2 entries for 1 inputs");

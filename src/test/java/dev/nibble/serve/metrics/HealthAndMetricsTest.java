@@ -69,7 +69,7 @@ class HealthAndMetricsTest {
     String messages = "\"messages\":[{\"role\":\"user\",\"content\":\"dim the kitchen light to 30 percent\"}]}";
     assertThat(api.post("/v1/chat/completions", "{\"temperature\":0," + messages).status()).isEqualTo(200);
     assertThat(api.post("/v1/chat/completions", "{\"temperature\":0,\"max_tokens\":5," + messages).status()).isEqualTo(200);
-    assertThat(api.post("/v1/chat/completions", "{\"max_tokens\":1024," + messages).status()).isEqualTo(400);
+    assertThat(api.post("/v1/chat/completions", "{" + messages.replace("30 percent", "30 percent ".repeat(1000))).status()).isEqualTo(400);
 
     double[] after = values(names);
     // 15 ids of prompt each; 18 tokens and the end token, and 5: a pass for each prompt and each token but a last one that fills the limit.

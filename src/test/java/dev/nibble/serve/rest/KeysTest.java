@@ -73,7 +73,13 @@ class KeysTest {
     assertThat(get("/v1/models", Keyed.GENERATE).status()).isEqualTo(200);
     HttpRequest lowerCase = api.request("/v1/models").header("authorization", "bearer  " + Keyed.GENERATE + " ").build();
     assertThat(api.send(lowerCase).status()).isEqualTo(200);
-    assertThat(get("/q/metrics", Keyed.METRICS).status()).isEqualTo(200);
+    for (String path : List.of("/q/metrics", "/metrics", "/metrics/")) {
+      assertThat(get(path, Keyed.METRICS).status()).as(path).isEqualTo(200);
+      refused(get(path, Keyed.GENERATE), 403, "missing_scope", "Bearer realm=\"nibble\", error=\"insufficient_scope\", scope=\"metrics\"");
+    }
+    for (String path : List.of("/models", "/version", "/tokenizer_info")) {
+      assertThat(get(path, Keyed.GENERATE).status()).as(path).isEqualTo(200);
+    }
   }
 
   @Test
@@ -98,14 +104,32 @@ class KeysTest {
     assertThat(metric("nibble_auth_keys", "nibble_auth_keys ")).isEqualTo(Keyed.KEYS);
   }
 
+  /** Settings of this service besides its keys. */
+  @Test
+  void aStrictServiceRefusesWhatOthersCut() throws Exception {
+    for (String body : List.of("{\"prompt\":\"Once\",\"max_tokens\":4096}", "{\"prompt\":\"Once\",\"max_tokens\":2,\"parse_special\":true}")) {
+      Api.Reply reply = api.send(api.request("/v1/completions").header("Content-Type", "application/json").header("Authorization", "Bearer " + Keyed.GENERATE)
+          .POST(BodyPublishers.ofString(body)).build());
+      assertThat(reply.status()).as(body).isEqualTo(400);
+      if (body.contains("4096")) {
+        assertThat(reply.json().get("error").get("code").textValue()).isEqualTo("context_length_exceeded");
+        assertThat(reply.json().get("error").get("message").textValue()).contains("max_tokens 4096");
+      } else {
+        assertThat(reply.json().get("error").get("param").textValue()).isEqualTo("parse_special");
+        assertThat(reply.json().get("error").get("message").textValue()).contains("nibble.special-tokens is never");
+      }
+    }
+  }
+
   /** Whatever path is asked: only health is open. */
   @Test
   void onlyHealthIsOpen() throws Exception {
-    for (String path : List.of("/q/health", "/q/health/", "/q/health/live", "/q/health/ready", "/q/health/started")) {
+    for (String path : List.of("/q/health", "/q/health/", "/q/health/live", "/q/health/ready", "/q/health/started", "/health", "/ping", "/health/")) {
       assertThat(api.get(path).status()).as(path).isEqualTo(200);
     }
     for (String path : List.of("/", "/v1", "/v1/models", "/v1/nothing", "/nothing", "/q", "/q/metrics", "/q/metrics/", "//q//metrics", "/q/health/../metrics",
-        "/q/health/%2e%2e/metrics", "/q/health/%2E%2E%2Fmetrics/../../../v1/models", "/q/healthy", "/q%2Fhealth", "/./v1/models", "/v1/../v1/models")) {
+        "/q/health/%2e%2e/metrics", "/q/health/%2E%2E%2Fmetrics/../../../v1/models", "/q/healthy", "/q%2Fhealth", "/./v1/models", "/v1/../v1/models", "/models", "/completions", "/chat/completions/", "/metrics", "/metrics/", "/version", "/tokenize",
+        "/detokenize", "/tokenizer_info", "/health/../v1/models", "/ping/x", "/healthy")) {
       for (String method : List.of("GET", "HEAD", "POST", "OPTIONS", "PUT", "BREW")) {
         try (Api.Wire wire = api.connect()) {
           wire.write(method + " " + path + " HTTP/1.1\r\nHost: test\r\nContent-Length: 0\r\nConnection: close\r\n\r\n");

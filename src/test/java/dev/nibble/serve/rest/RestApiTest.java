@@ -236,6 +236,130 @@ class RestApiTest {
     assertThat(reply.header("Nibble-Ignored-Fields")).isEqualTo("messages[0].name, frobnicate");
   }
 
+  // ---- what other servers take
+
+  /** A prompt as programs write it that fill in the chat template themselves. */
+  private static final String RAW = "<|user|>\\ndim the kitchen light to 30 percent<|end|>\\n<|assistant|>\\n";
+
+  private static String raw(String prompt, String fields) {
+    return "{\"temperature\":0,\"max_tokens\":64,\"prompt\":\"" + prompt + "\"" + fields + "}";
+  }
+
+  @Test
+  void parsesSpecialTokensInTextWhereAsked() throws Exception {
+    for (String body : List.of(
+        raw(RAW, ",\"parse_special\":true"),
+        raw("<|bos|>" + RAW, ",\"parse_special\":true"),
+        raw("<|bos|>" + RAW, ",\"parse_special\":true,\"add_special_tokens\":false"))) {
+      JsonNode answer = ok(TEXT, body);
+      assertThat(answer.get("choices").get(0).get("text").textValue()).as(body).isEqualTo(DIM);
+      assertThat(answer.get("choices").get(0).get("finish_reason").textValue()).isEqualTo("stop");
+      assertThat(answer.get("usage").get("prompt_tokens").intValue()).as("as the chat template makes them, and BOS but once").isEqualTo(15);
+    }
+    assertThat(ok(TEXT, raw(RAW, ",\"parse_special\":true,\"add_special_tokens\":false")).get("usage").get("prompt_tokens").intValue()).isEqualTo(14);
+    for (String fields : List.of("", ",\"parse_special\":false", ",\"parse_special\":null")) {
+      assertThat(ok(TEXT, raw(RAW, fields)).get("usage").get("prompt_tokens").intValue()).as("mere text").isGreaterThan(25);
+    }
+    String echoed = ok(TEXT, raw(RAW, ",\"parse_special\":true,\"echo\":true")).get("choices").get(0).get("text").textValue();
+    assertThat(echoed).isEqualTo(RAW.replace("\\n", "\n") + DIM);
+    List<String> events = api.post(TEXT, raw(RAW, ",\"parse_special\":true,\"echo\":true,\"stream\":true")).events();
+    StringBuilder streamed = new StringBuilder();
+    events.subList(0, events.size() - 1).forEach(event -> streamed.append(Api.parse(event).get("choices").get(0).get("text").textValue()));
+    assertThat(streamed).hasToString(echoed);
+    JsonNode generated = ok("/v2/models/nibble-home/generate", "{\"temperature\":0,\"max_tokens\":64,\"text_input\":\"" + RAW + "\",\"parameters\":{\"parse_special\":true}}");
+    assertThat(generated.get("text_output").textValue()).isEqualTo(DIM);
+  }
+
+  /** Values that ask for something, whatever the field. */
+  @Test
+  void refusesByNameWhatWouldChangeAnswers() throws Exception {
+    String infer = "{\"inputs\":[{\"name\":\"prompt\",\"shape\":[1],\"datatype\":\"BYTES\",\"data\":[\"Once\"]}],\"parameters\":{\"max_tokens\":1,%s}}";
+    for (String name : ForeignFields.refusedNames()) {
+      String field = "\"" + name + "\":{\"type\":\"object\"}";
+      assertError(api.post(CHAT, chat(field)), 400, null, name, name + " is not supported");
+      assertError(api.post(TEXT, text(field)), 400, null, name, name + " is not supported");
+      for (String body : List.of("/generate|{\"text_input\":\"Once\",\"max_tokens\":1," + field + "}", "/infer|" + infer.formatted(field))) {
+        Api.Reply reply = api.post("/v2/models/nibble-home" + body.substring(0, body.indexOf('|')), body.substring(body.indexOf('|') + 1));
+        assertThat(reply.status()).as(body).isEqualTo(400);
+        assertThat(reply.json().get("error").textValue()).startsWith(name + " is not supported");
+      }
+    }
+    for (String field : List.of("\"guided_json\":{\"type\":\"object\"}", "\"guided_regex\":\"[0-9]+\"", "\"guided_choice\":[\"yes\",\"no\"]",
+        "\"guided_grammar\":\"root ::= x\"", "\"structured_outputs\":{\"json\":{}}", "\"grammar\":\"root ::= x\"", "\"json_schema\":{\"type\":\"object\"}",
+        "\"format\":\"json\"", "\"regex\":\"a*\"", "\"min_tokens\":5", "\"stop_token_ids\":[1]", "\"skip_special_tokens\":false", "\"mirostat\":2",
+        "\"typical_p\":0.9", "\"do_sample\":false", "\"n_predict\":5", "\"truncate_prompt_tokens\":5")) {
+      String name = field.substring(1, field.indexOf('"', 1));
+      assertError(api.post(CHAT, chat(field)), 400, null, name, name + " is not supported");
+      assertError(api.post(TEXT, text(field + ",\"stream\":true")), 400, null, name, name + " is not supported");
+    }
+    for (String format : List.of("{\"type\":\"json_object\"}", "{\"type\":\"json_schema\",\"json_schema\":{}}", "{\"type\":\"structural_tag\"}", "{}")) {
+      assertError(api.post(TEXT, text("\"response_format\":" + format)), 400, null, "response_format", "only supported as");
+    }
+  }
+
+  @Test
+  void takesFieldsThatAskForNothing() throws Exception {
+    String nulls = String.join(",", ForeignFields.refusedNames().stream().map(name -> "\"" + name + "\":null").toList());
+    String labels = String.join(",", ForeignFields.disregardedNames().stream().map(name -> "\"" + name + "\":\"x\"").toList());
+    // What vLLM's, llama.cpp's and TGI's own clients send where nobody chose.
+    String defaults = "\"use_beam_search\":false,\"stop_token_ids\":[],\"min_tokens\":0,\"skip_special_tokens\":true,\"length_penalty\":1.0,\"bad_words\":[],"
+        + "\"include_stop_str_in_output\":false,\"typical_p\":1,\"mirostat\":0,\"repeat_penalty\":1,\"dry_multiplier\":0.0,\"top_n_sigma\":-1,\"grammar\":\"\","
+        + "\"do_sample\":true,\"return_full_text\":false,\"watermark\":false,\"tools\":[],\"functions\":[],\"tool_choice\":\"none\",\"modalities\":[\"text\"],"
+        + "\"logit_bias\":{},\"n\":1.0,\"stop\":[],\"suffix\":\"\",\"presence_penalty\":0,\"frequency_penalty\":0.0,\"seed\":-1,\"stream\":null,"
+        + "\"stream_options\":null,\"max_tokens\":null,\"response_format\":null,\"echo\":false";
+    for (String fields : List.of(nulls, labels, defaults)) {
+      Api.Reply reply = api.post(CHAT, chat(fields));
+      assertThat(reply.status()).as(reply.text()).isEqualTo(200);
+      assertThat(reply.json().get("choices").get(0).get("message").get("content").textValue()).isEqualTo(DIM);
+      assertThat(reply.header("Nibble-Ignored-Fields")).isEmpty();
+    }
+    Api.Reply hints = api.post(CHAT, chat("\"priority\":3,\"reasoning_effort\":\"low\",\"logprobs\":false,\"top_logprobs\":0"));
+    assertThat(hints.status()).isEqualTo(200);
+    assertThat(hints.header("Nibble-Ignored-Fields")).isEqualTo("priority, reasoning_effort");
+  }
+
+  @Test
+  void takesValuesAsOtherServersDo() throws Exception {
+    assertThat(ok(CHAT, chat("\"max_tokens\":5.0,\"top_k\":-1,\"seed\":7.0")).get("usage").get("completion_tokens").intValue()).isEqualTo(5);
+    assertThat(ok(CHAT, chat("\"max_tokens\":-1")).get("choices").get(0).get("finish_reason").textValue()).isEqualTo("stop");
+    assertThat(ok(TEXT, text("\"max_tokens\":3,\"logprobs\":false")).get("choices").get(0).get("logprobs").isNull()).isTrue();
+    assertThat(ok(TEXT, text("\"max_tokens\":3,\"logprobs\":true")).get("choices").get(0).get("logprobs").get("top_logprobs").get(0)).hasSize(1);
+    String first = "{\"temperature\":0,\"messages\":[{\"role\":\"user\",\"content\":\"turn on the kitchen light\"},";
+    String second = "{\"role\":\"user\",\"content\":\"dim the kitchen light to 30 percent\"}]}";
+    JsonNode empty = ok(CHAT, first + "{\"role\":\"assistant\",\"content\":\"\"}," + second);
+    assertThat(ok(CHAT, first + "{\"role\":\"assistant\",\"content\":null,\"tool_calls\":[]}," + second).get("choices")).isEqualTo(empty.get("choices"));
+    assertThat(ok(CHAT, first + "{\"role\":\"assistant\",\"refusal\":null}," + second).get("choices")).isEqualTo(empty.get("choices"));
+    for (String seed : List.of("-1", "null")) {
+      String drawn = "{\"prompt\":\"One day\",\"max_tokens\":40,\"temperature\":1.5,\"seed\":" + seed + "}";
+      assertThat(ok(TEXT, drawn).get("choices")).as("drawn anew").isNotEqualTo(ok(TEXT, drawn).get("choices"));
+    }
+    JsonNode latest = ok(CHAT, DIM_REQUEST.replace("nibble-home", "nibble-home:latest"));
+    assertThat(latest.get("choices").get(0).get("message").get("content").textValue()).isEqualTo(DIM);
+    assertThat(latest.get("model").textValue()).isEqualTo("nibble-home");
+    assertThat(api.get("/v1/models/nibble-home:latest").json().get("id").textValue()).isEqualTo("nibble-home");
+    assertError(api.post(CHAT, DIM_REQUEST.replace("nibble-home", "nibble-home:7b")), 404, "model_not_found", "model", "nibble-home:7b");
+  }
+
+  @Test
+  void endsAnswersWhereTheContextEnds() throws Exception {
+    for (String most : List.of("4096", "1024", "2147483647", "-1")) {
+      JsonNode answer = ok(CHAT, chat("\"ignore_eos\":true,\"max_tokens\":" + most));
+      assertThat(answer.get("usage").get("total_tokens").intValue()).as(most).isEqualTo(1024);
+      assertThat(answer.get("choices").get(0).get("finish_reason").textValue()).isEqualTo("length");
+    }
+    List<String> events = api.post(TEXT, text("\"ignore_eos\":true,\"max_tokens\":4096,\"stream\":true")).events();
+    assertThat(Api.parse(events.get(events.size() - 2)).get("choices").get(0).get("finish_reason").textValue()).isEqualTo("length");
+    JsonNode generated = ok("/v2/models/nibble-home/generate", "{\"text_input\":\"Once\",\"parameters\":{\"max_tokens\":5000,\"ignore_eos\":true}}");
+    assertThat(generated.get("prompt_tokens").intValue() + generated.get("completion_tokens").intValue()).isEqualTo(1024);
+    assertThat(generated.get("finish_reason").textValue()).isEqualTo("length");
+  }
+
+  @Test
+  void theDocumentationNamesEveryForeignField() throws Exception {
+    String page = Files.readString(Path.of("docs/rest.md"));
+    assertThat(Stream.concat(ForeignFields.refusedNames().stream(), ForeignFields.disregardedNames().stream())).allSatisfy(name -> assertThat(page).contains("`" + name + "`"));
+  }
+
   // ---- log-probabilities
 
   @Test
@@ -301,7 +425,7 @@ class RestApiTest {
         Arguments.of(CHAT, chat("\"n\":2"), null, "n", "allowed: 1"),
         Arguments.of(CHAT, chat("\"top_p\":2"), null, "top_p", "0 to 1"),
         Arguments.of(CHAT, chat("\"max_tokens\":0"), null, "max_tokens", "1 or more"),
-        Arguments.of(CHAT, chat("\"max_completion_tokens\":-1"), null, "max_completion_tokens", "1 or more"),
+        Arguments.of(CHAT, chat("\"max_completion_tokens\":-2"), null, "max_completion_tokens", "1 or more"),
         Arguments.of(CHAT, chat("\"max_tokens\":1.5"), null, "max_tokens", "must be an integer"),
         Arguments.of(CHAT, chat("\"seed\":1e400"), null, "seed", "must be an integer"),
         Arguments.of(CHAT, chat("\"stream\":\"yes\""), null, "stream", "true or false"),
@@ -313,7 +437,16 @@ class RestApiTest {
         Arguments.of(CHAT, chat("\"tools\":[{\"type\":\"function\"}]"), null, "tools", "not supported"),
         Arguments.of(CHAT, chat("\"response_format\":{\"type\":\"json_object\"}"), null, "response_format", "only supported as"),
         Arguments.of(CHAT, "{\"messages\":[{\"role\":\"user\",\"content\":\"" + long3000 + "\"}]}", "context_length_exceeded", "messages", "1024 tokens"),
-        Arguments.of(CHAT, chat("\"max_tokens\":1024"), "context_length_exceeded", "messages", "1024 tokens"),
+        Arguments.of(CHAT, chat("\"temperature\":\"0.7\"").replace("\"temperature\":0,", ""), null, "temperature", "must be a number"),
+        Arguments.of(CHAT, chat("\"top_k\":-2"), null, "top_k", "0"),
+        Arguments.of(CHAT, chat("\"logprobs\":1"), null, "logprobs", "true or false"),
+        Arguments.of(CHAT, chat("\"parse_special\":true"), null, "parse_special", "with messages"),
+        Arguments.of(CHAT, chat("\"add_special_tokens\":true"), null, "add_special_tokens", "with messages"),
+        Arguments.of(CHAT, chat("\"echo\":true"), null, "echo", "with messages"),
+        Arguments.of(CHAT, chat("\"tool_choice\":\"required\""), null, "tool_choice", "not supported"),
+        Arguments.of(CHAT, "{\"messages\":[{\"role\":\"user\",\"content\":null}]}", null, "messages[0].content", "no content"),
+        Arguments.of(TEXT, text("\"stop\":\"\""), null, "stop", "allowed: 1 to 256"),
+        Arguments.of(TEXT, text("\"parse_special\":1"), null, "parse_special", "true or false"),
         Arguments.of(TEXT, "{}", null, "prompt", "prompt is missing"),
         Arguments.of(TEXT, "{\"prompt\":[\"a\",\"b\"]}", null, "prompt", "one prompt"),
         Arguments.of(TEXT, "{\"prompt\":[1,99999]}", null, "prompt[1]", "vocabulary"),
@@ -351,6 +484,97 @@ class RestApiTest {
       wire.write("GET /v1/models/%zz HTTP/1.1\r\nHost: test\r\n\r\n");
       assertThat(wire.readResponse()).as("refused by the HTTP server itself, without a body").startsWith("HTTP/1.1 400").endsWith("\r\n\r\n");
     }
+  }
+
+  @Test
+  void everythingUnknownIsRefusedInOneForm() throws Exception {
+    for (String path : List.of("/", "/v1", "/v1/", "/index.html", "/v1/chat", "/v2x", "/api/generate", "/q", "/q/", "/q/nothing", "/q/health/nothing", "/favicon.ico", "/%22%3Cb%3E")) {
+      for (String method : List.of("GET", "POST", "DELETE", "OPTIONS")) {
+        Api.Reply reply = api.send(api.request(path).header("Accept", "text/html").method(method, BodyPublishers.noBody()).build());
+        assertError(reply, 404, "unknown_url", null, "There is no ");
+        assertThat(reply.header("X-Request-Id")).startsWith("req_");
+      }
+    }
+    for (String path : List.of("/v2/nothing", "/v2/models/nibble-home/nothing")) {
+      assertThat(api.get(path).json().get("error").isTextual()).as(path).isTrue();
+    }
+    for (String path : List.of("/q/health", "/q/metrics")) {
+      Api.Reply reply = api.send(api.request(path).method("PATCH", BodyPublishers.noBody()).build());
+      assertThat(reply.status()).as(path).isIn(200, 404, 405);
+      if (reply.status() != 200) {
+        assertThat(reply.json().get("error").get("type").textValue()).as(path).isEqualTo("invalid_request_error");
+      }
+    }
+  }
+
+  @Test
+  void placesAreFoundBySlashesAndWithoutTheirPrefix() throws Exception {
+    for (String path : List.of("/v1/models/", "/models", "/models/", "/v1//models")) {
+      assertThat(api.get(path).json()).as(path).isEqualTo(api.get("/v1/models").json());
+    }
+    for (String path : List.of("/models/nibble-home", "/v1/models/nibble-home/", "/models/nibble-home/")) {
+      assertThat(api.get(path).json()).as(path).isEqualTo(api.get("/v1/models/nibble-home").json());
+    }
+    for (String path : List.of("/v1/chat/completions/", "/chat/completions", "/chat/completions//")) {
+      assertThat(ok(path, DIM_REQUEST).get("choices").get(0).get("message").get("content").textValue()).as(path).isEqualTo(DIM);
+    }
+    for (String path : List.of("/v1/completions/", "/completions", "/completions/")) {
+      assertThat(ok(path, text("\"max_tokens\":4")).get("object").textValue()).as(path).isEqualTo("text_completion");
+    }
+    assertThat(api.get("/completions").header("Allow")).isEqualTo("POST");
+  }
+
+  @Test
+  void answersWhatLoadBalancersAndGeneratorsAsk() throws Exception {
+    for (String path : List.of("/health", "/ping", "/health/", "/ping/")) {
+      Api.Reply reply = api.get(path);
+      assertThat(reply.status()).as(path).isEqualTo(200);
+      assertThat(reply.text()).isEmpty();
+      assertThat(api.send(api.request(path).POST(BodyPublishers.noBody()).build()).status()).isEqualTo(200);
+      assertThat(api.send(api.request(path).HEAD().build()).status()).isEqualTo(200);
+      assertError(api.send(api.request(path).DELETE().build()), 405, "method_not_allowed", null, "DELETE");
+    }
+    assertThat(api.get("/version").json().get("version").textValue()).isEqualTo("0.1.0");
+    for (String path : List.of("/metrics", "/metrics/")) {
+      Api.Reply metrics = api.get(path);
+      assertThat(metrics.status()).isEqualTo(200);
+      assertThat(metrics.header("Content-Type")).startsWith(api.get("/q/metrics").header("Content-Type").split(";")[0]);
+      assertThat(metrics.text()).contains("nibble_model_info{").contains("uri=\"/v1/models\"").doesNotContain("uri=\"/models", "uri=\"/completions", "index.html", "favicon");
+    }
+  }
+
+  @Test
+  void tokenizesAsVllmsServer() throws Exception {
+    JsonNode prompt = ok("/tokenize", "{\"model\":\"nibble-home\",\"prompt\":\"Once upon a time\"}");
+    assertThat(prompt.get("tokens").get(0).intValue()).as("BOS").isEqualTo(2043);
+    assertThat(prompt.get("count").intValue()).isEqualTo(prompt.get("tokens").size());
+    assertThat(prompt.get("max_model_len").intValue()).isEqualTo(1024);
+    assertThat(prompt.get("token_strs").isNull()).isTrue();
+    assertThat(ok(TEXT, text("\"max_tokens\":1")).get("usage").get("prompt_tokens").intValue()).isEqualTo(prompt.get("count").intValue());
+    JsonNode bare = ok("/tokenize/", "{\"prompt\":\"Once upon a time\",\"add_special_tokens\":false,\"return_token_strs\":true}");
+    assertThat(bare.get("count").intValue()).isEqualTo(prompt.get("count").intValue() - 1);
+    assertThat(String.join("", bare.get("token_strs").valueStream().map(JsonNode::textValue).toList())).isEqualTo("Once upon a time");
+    JsonNode chat = ok("/tokenize", "{" + DIM_MESSAGES + ",\"add_generation_prompt\":true,\"add_special_tokens\":false}");
+    assertThat(chat.get("count").intValue()).isEqualTo(15);
+
+    String raw = "<|bos|>" + RAW;
+    JsonNode special = ok("/tokenize", "{\"prompt\":\"" + raw + "\"}");
+    assertThat(special.get("tokens")).as("names stand for tokens, and BOS is there once").isEqualTo(chat.get("tokens"));
+    assertThat(ok("/tokenize", "{\"prompt\":\"" + raw + "\",\"parse_special\":false}").get("count").intValue()).isGreaterThan(25);
+    assertThat(ok("/detokenize", "{\"tokens\":" + special.get("tokens") + "}").get("prompt").textValue()).isEqualTo(raw.replace("\\n", "\n"));
+    JsonNode byIds = ok(TEXT, "{\"temperature\":0,\"max_tokens\":64,\"prompt\":" + special.get("tokens") + "}");
+    assertThat(byIds.get("choices").get(0).get("text").textValue()).isEqualTo(DIM);
+    JsonNode info = api.get("/tokenizer_info").json();
+    assertThat(info.get("bos_token").textValue()).isEqualTo("<|bos|>");
+    assertThat(info.get("eos_token").textValue()).isEqualTo("<|end|>");
+    assertThat(info.get("chat_template").textValue()).contains("<|assistant|>");
+
+    assertError(api.post("/tokenize", "{}"), 400, null, "prompt", "prompt or messages");
+    assertError(api.post("/tokenize", "{\"prompt\":\"x\",\"model\":\"gpt-4\"}"), 404, "model_not_found", "model", "gpt-4");
+    assertError(api.post("/tokenize", "{" + DIM_MESSAGES + ",\"chat_template\":\"x\"}"), 400, null, "chat_template", "not supported");
+    assertError(api.post("/detokenize", "{\"tokens\":[1,99999]}"), 400, null, "tokens[1]", "vocabulary");
+    assertError(api.post("/detokenize", "{\"tokens\":7}"), 400, null, "tokens", "must be an array");
+    assertError(api.get("/tokenize"), 405, "method_not_allowed", null, "GET");
   }
 
   @Test
@@ -496,7 +720,8 @@ class RestApiTest {
       String output = new String(process.getInputStream().readAllBytes(), StandardCharsets.UTF_8);
       assertThat(process.waitFor(Api.PATIENCE.toSeconds(), TimeUnit.SECONDS)).isTrue();
       assertThat(process.exitValue()).as(example + output).isZero();
-      assertThat(output).as(example).doesNotContain("\"error\"").containsAnyOf("\"object\":\"list\"", "\"object\":\"model\"", "[DONE]", "\"choices\"");
+      assertThat(output).as(example).doesNotContain("\"error\"").containsAnyOf("\"object\":\"list\"", "\"object\":\"model\"", "[DONE]", "\"choices\"", "\"tokens\":[2043,2045,", "\"prompt\":\"<|bos|><|user|>\"",
+          "\"version\"");
     }
   }
 }
