@@ -10,6 +10,7 @@ import dev.nibble.engine.ModelInfo;
 import dev.nibble.serve.ServedModels;
 import dev.nibble.serve.health.LivenessCheck;
 import io.netty.handler.codec.http.HttpResponseStatus;
+import io.vertx.core.MultiMap;
 import io.vertx.core.http.HttpMethod;
 import io.vertx.ext.web.Router;
 import io.vertx.ext.web.RoutingContext;
@@ -19,6 +20,7 @@ import jakarta.inject.Singleton;
 import java.util.Locale;
 import java.util.Map;
 import java.util.Set;
+import java.util.stream.Stream;
 import org.eclipse.microprofile.config.inject.ConfigProperty;
 import org.eclipse.microprofile.health.HealthCheckResponse;
 import org.eclipse.microprofile.health.Liveness;
@@ -102,13 +104,24 @@ public final class OpenAiRoutes {
 
   private void handle(RoutingContext routing) {
     String path = Paths.canonical(routing.normalizedPath());
-    if (Paths.isFrameworks(path) || Paths.isOpenInference(path)) {
+    if (path.equals(Paths.METRICS)) {
+      routing.reroute(Paths.FRAMEWORKS_METRICS);
+    } else if (Paths.isFrameworks(path) || Paths.isOpenInference(path)) {
+      if (path.equals(Paths.FRAMEWORKS_METRICS)) {
+        acceptMetrics(routing.request().headers());
+      }
       routing.next();
-    } else if (path.equals(Paths.METRICS)) {
-      routing.reroute("/q/metrics");
     } else {
       Exchange exchange = new Exchange(routing, ApiError::toJson);
       exchange.run(() -> dispatch(path, routing, exchange));
+    }
+  }
+
+  /** The framework refuses who accepts nothing that metrics come in, without a body; text is of more use to them. */
+  private static void acceptMetrics(MultiMap headers) {
+    String accepted = headers.get("Accept");
+    if (accepted != null && Stream.of("*/*", "text/*", "text/plain", "application/openmetrics-text").noneMatch(accepted::contains)) {
+      headers.remove("Accept");
     }
   }
 

@@ -12,6 +12,7 @@ final class Paths {
   static final String TOKENIZER_INFO = "/tokenizer_info";
   static final String VERSION = "/version";
   static final String METRICS = "/metrics";
+  static final String FRAMEWORKS_METRICS = "/q/metrics";
   /** Whether it runs, as load balancers of vLLM's and of SageMaker's ask. */
   static final Set<String> HEALTH = Set.of("/health", "/ping");
 

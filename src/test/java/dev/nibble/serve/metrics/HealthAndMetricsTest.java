@@ -9,6 +9,7 @@ import io.quarkus.test.junit.QuarkusTest;
 import java.net.URI;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.util.Collections;
 import java.util.List;
 import java.util.Set;
 import java.util.TreeSet;
@@ -69,7 +70,8 @@ class HealthAndMetricsTest {
     String messages = "\"messages\":[{\"role\":\"user\",\"content\":\"dim the kitchen light to 30 percent\"}]}";
     assertThat(api.post("/v1/chat/completions", "{\"temperature\":0," + messages).status()).isEqualTo(200);
     assertThat(api.post("/v1/chat/completions", "{\"temperature\":0,\"max_tokens\":5," + messages).status()).isEqualTo(200);
-    assertThat(api.post("/v1/chat/completions", "{" + messages.replace("30 percent", "30 percent ".repeat(1000))).status()).isEqualTo(400);
+    String full = String.join(",", Collections.nCopies(1024, "300"));
+    assertThat(api.post("/v1/completions", "{\"prompt\":[" + full + "]}").status()).as("ids that leave no room for an answer").isEqualTo(400);
 
     double[] after = values(names);
     // 15 ids of prompt each; 18 tokens and the end token, and 5: a pass for each prompt and each token but a last one that fills the limit.

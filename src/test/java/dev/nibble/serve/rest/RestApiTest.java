@@ -540,6 +540,7 @@ class RestApiTest {
       assertThat(metrics.status()).isEqualTo(200);
       assertThat(metrics.header("Content-Type")).startsWith(api.get("/q/metrics").header("Content-Type").split(";")[0]);
       assertThat(metrics.text()).contains("nibble_model_info{").contains("uri=\"/v1/models\"").doesNotContain("uri=\"/models", "uri=\"/completions", "index.html", "favicon");
+      assertThat(api.send(api.request(path).header("Accept", "text/html").build()).status()).isEqualTo(200);
     }
   }
 
