@@ -1,6 +1,8 @@
 package dev.nibble.cli;
 
+import com.fasterxml.jackson.core.json.JsonWriteFeature;
 import com.fasterxml.jackson.databind.ObjectMapper;
+import com.fasterxml.jackson.databind.json.JsonMapper;
 import dev.nibble.format.ModelFile;
 import dev.nibble.format.gguf.InspectReport;
 import dev.nibble.format.pack.PackFile;
@@ -14,6 +16,9 @@ import picocli.CommandLine.Parameters;
 /** Tells what a model file holds. */
 @Command(name = "inspect", description = "Tells what a model file holds.", mixinStandardHelpOptions = true)
 final class InspectCommand implements Callable<Integer> {
+  /** Strangers' text may hold characters beyond ASCII that terminals take for commands. */
+  private static final ObjectMapper JSON = JsonMapper.builder().enable(JsonWriteFeature.ESCAPE_NON_ASCII).build();
+
   @Parameters(paramLabel = "FILE", description = "GGUF or packed file.")
   private Path file;
 
@@ -30,7 +35,7 @@ final class InspectCommand implements Callable<Integer> {
         return verify(model);
       }
       InspectReport report = new InspectReport(model);
-      System.out.println(json ? new ObjectMapper().writeValueAsString(report.toJson()) : report.toText().stripTrailing());
+      System.out.println(json ? JSON.writeValueAsString(report.toJson()) : report.toText().stripTrailing());
       return 0;
     }
   }

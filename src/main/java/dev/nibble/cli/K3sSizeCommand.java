@@ -1,6 +1,7 @@
 package dev.nibble.cli;
 
 import dev.nibble.format.ModelFile;
+import dev.nibble.format.Printable;
 import dev.nibble.format.pack.PackFile;
 import dev.nibble.model.MemoryNeed;
 import dev.nibble.model.kvcache.KvCacheOptions;
@@ -88,7 +89,7 @@ final class K3sSizeCommand implements Callable<Integer> {
                     limits:
                       cpu: "%d"
                       memory: %dMi
-        """, model.getFileName().toString().replaceAll("\\p{Cntrl}", "?"), mebibytes(PROGRAM), mebibytes(vocabulary), mebibytes(need.weights()),
+        """, Printable.message(model.getFileName().toString()), mebibytes(PROGRAM), mebibytes(vocabulary), mebibytes(need.weights()),
         mebibytes(need.scratch()), mebibytes(streams * need.sequence()), streams, need.context(), need.cache(), threads, threads, mebibytes(request),
         threads + 1, mebibytes(limit));
   }

@@ -1,6 +1,7 @@
 package dev.nibble.cli;
 
 import dev.nibble.engine.EngineException;
+import dev.nibble.format.Printable;
 import dev.nibble.format.gguf.GgufKeyException;
 import io.quarkus.runtime.annotations.QuarkusMain;
 import java.io.FileDescriptor;
@@ -67,11 +68,11 @@ public final class Main implements Runnable {
 
   private static int refuse(ParameterException failure) {
     CommandLine command = failure.getCommandLine();
-    return complain(failure.getMessage() + "; see nibble " + (command.getParent() == null ? "" : command.getCommandName() + " ") + "--help");
+    return complain(failure.getMessage().lines().findFirst().orElse("failed") + "; see nibble " + (command.getParent() == null ? "" : command.getCommandName() + " ") + "--help");
   }
 
   private static int complain(String message) {
-    System.err.println("nibble: " + String.valueOf(message).lines().findFirst().orElse("failed"));
+    System.err.println("nibble: " + Printable.message(message == null ? "failed" : message));
     return EXIT_USAGE;
   }
 

@@ -1,15 +1,11 @@
 package dev.nibble.cli;
 
-import java.io.IOException;
-import java.nio.file.Files;
-import java.nio.file.Path;
-
 /** A line on a terminal's standard error that says how far something long has come; silent where nobody looks, or it is over at once. */
 final class ProgressLine {
   private static final long PATIENCE_NANOS = 500_000_000L; // what takes less needs no line
   private static final long STEP_NANOS = 100_000_000L;
 
-  private final boolean watched = isTerminal();
+  private final boolean watched = Terminal.is(Terminal.ERROR);
   private final String what;
   private final long start = System.nanoTime();
   private long next = start + PATIENCE_NANOS;
@@ -18,16 +14,6 @@ final class ProgressLine {
   /** @param what is being done, such as "loading" */
   ProgressLine(String what) {
     this.what = what;
-  }
-
-  /** Linux tells where the descriptor leads; {@link System#console} would ask for input and output to be terminals as well. */
-  private static boolean isTerminal() {
-    try {
-      String target = Files.readSymbolicLink(Path.of("/proc/self/fd/2")).toString();
-      return target.startsWith("/dev/pts/") || target.startsWith("/dev/tty") || target.equals("/dev/console");
-    } catch (IOException | UnsupportedOperationException unknown) {
-      return false;
-    }
   }
 
   void show(long done, long total) {

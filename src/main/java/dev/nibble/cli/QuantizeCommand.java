@@ -1,5 +1,7 @@
 package dev.nibble.cli;
 
+import dev.nibble.engine.ModelTrial;
+import dev.nibble.format.InputFile;
 import dev.nibble.quant.GgufConverter;
 import dev.nibble.quant.HuggingFaceLlama;
 import dev.nibble.quant.Llama2cModel;
@@ -12,7 +14,6 @@ import dev.nibble.tokenizer.Llama2cVocabulary;
 import dev.nibble.tokenizer.Vocabulary;
 import java.io.IOException;
 import java.nio.file.Files;
-import java.nio.file.NoSuchFileException;
 import java.nio.file.Path;
 import java.util.Locale;
 import java.util.concurrent.Callable;
@@ -37,21 +38,28 @@ final class QuantizeCommand implements Callable<Integer> {
   @Override
   public Integer call() throws IOException {
     QuantizationScheme wanted = QuantizationScheme.parse(scheme);
-    if (!Files.exists(in)) {
-      throw new NoSuchFileException(in.toString());
-    }
     boolean directory = Files.isDirectory(in);
+    if (!directory) {
+      InputFile.require(in);
+    }
+    if (Files.exists(out) && !Files.isRegularFile(out)) {
+      throw new IllegalArgumentException(out + " is not a regular file");
+    }
     ModelSource source = directory ? HuggingFaceLlama.open(in) : Llama2cModel.open(in);
-    Vocabulary vocabulary = directory ? HuggingFaceTokenizer.read(in)
+    Vocabulary vocabulary = directory ? HuggingFaceTokenizer.read(in, source.shape().vocabularySize())
         : Llama2cVocabulary.read(tokenizer != null ? tokenizer
             : Llama2cModel.tokenizerBeside(in).orElseThrow(() -> new IOException("no tokenizer.bin beside " + in + "; name it with --tokenizer")));
     if (vocabulary.tokens().size() > source.shape().vocabularySize()) {
       throw new IOException("the tokenizer has " + vocabulary.tokens().size() + " tokens, the model only " + source.shape().vocabularySize());
     }
     ProgressLine progress = new ProgressLine("quantising");
-    QuantizationReport report =
-        GgufConverter.quantize(source, out, wanted, GgufVocabulary.write(vocabulary), (done, total, tensor) -> progress.show(done, total));
+    ModelTrial.Outcome[] trial = new ModelTrial.Outcome[1];
+    QuantizationReport report = GgufConverter.quantize(source, out, wanted, GgufVocabulary.write(vocabulary), file -> trial[0] = ModelTrial.run(file),
+        (done, total, tensor) -> progress.show(done, total));
     progress.clear();
+    if (trial[0] == ModelTrial.Outcome.TOO_LARGE) {
+      System.err.println("nibble: " + out + " was checked, but not run: its weights are larger than the memory that is free here");
+    }
     report.fallbacks().forEach(fallback ->
         System.err.println("nibble: " + fallback.tensor() + " is stored as " + fallback.used() + ": " + fallback.reason()));
     System.out.printf(Locale.ROOT, "%s: %,d parameters, %.3f bits per weight, %,d bytes%n", out, report.parameters(), report.bitsPerWeight(), report.fileBytes());

@@ -12,6 +12,7 @@ import dev.nibble.engine.GenerationResult;
 import dev.nibble.engine.ModelOpener;
 import dev.nibble.engine.SamplingParameters;
 import dev.nibble.engine.SequentialEngine;
+import dev.nibble.format.Printable;
 import dev.nibble.tokenizer.ChatMessage;
 import java.io.BufferedReader;
 import java.io.IOException;
@@ -50,6 +51,8 @@ final class RunCommand implements Callable<Integer> {
   @Parameters(arity = "0..1", paramLabel = "PROMPT", description = "Text to continue, or the first message.")
   private String prompt;
 
+  private final boolean terminal = Terminal.is(Terminal.OUTPUT);
+
   @Override
   public Integer call() throws IOException {
     if (prompt == null && !chat) {
@@ -65,7 +68,7 @@ final class RunCommand implements Callable<Integer> {
       if (chat) {
         converse(engine, sampling);
       } else {
-        System.out.print(prompt);
+        System.out.print(shown(prompt));
         answer(engine, engine.tokenizer().encodeWithSpecials(prompt, false), sampling);
       }
     }
@@ -95,6 +98,11 @@ final class RunCommand implements Callable<Integer> {
         System.err.println("nibble: " + refusal.getMessage());
       }
     }
+  }
+
+  /** A model's tokens can be terminals' commands; who reads from a pipe gets them as they are. */
+  private String shown(String text) {
+    return terminal ? Printable.forTerminal(text) : text;
   }
 
   private String answer(Engine engine, int[] ids, SamplingParameters sampling) throws IOException {
@@ -128,7 +136,7 @@ final class RunCommand implements Callable<Integer> {
 
           private void write(String piece) {
             text.append(piece);
-            System.out.print(piece);
+            System.out.print(shown(piece));
             // Who reads a pipe may have had enough: then nobody waits for the rest.
             if (System.out.checkError()) {
               throw new EngineException(EngineError.CANCELLED, "nobody reads the answer any more", Map.of());

@@ -1,9 +1,9 @@
 package dev.nibble.cli;
 
+import dev.nibble.format.InputFile;
 import dev.nibble.serve.SettingsCheck;
 import io.quarkus.runtime.Quarkus;
-import java.nio.file.Files;
-import java.nio.file.NoSuchFileException;
+import java.io.IOException;
 import java.nio.file.Path;
 import java.util.Map;
 import java.util.concurrent.Callable;
@@ -34,13 +34,11 @@ final class ServeCommand implements Callable<Integer> {
   private Map<String, String> properties = Map.of();
 
   @Override
-  public Integer call() throws NoSuchFileException {
+  public Integer call() throws IOException {
     properties.forEach(System::setProperty);
     if (model.model().isPresent()) {
       Path file = model.model().get();
-      if (!Files.exists(file)) {
-        throw new NoSuchFileException(file.toString());
-      }
+      InputFile.require(file);
       System.setProperty("nibble.model", file.toString());
     }
     model.packCache().ifPresent(folder -> System.setProperty("nibble.pack-cache", folder.toString()));

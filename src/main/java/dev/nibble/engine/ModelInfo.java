@@ -1,5 +1,7 @@
 package dev.nibble.engine;
 
+import dev.nibble.format.Printable;
+
 /**
  * What is told of a served model.
  *
@@ -12,4 +14,8 @@ package dev.nibble.engine;
  * @param createdEpochSeconds when the file was made
  */
 public record ModelInfo(
-    String name, String architecture, long parameters, int contextLength, int vocabularySize, double bitsPerWeight, long createdEpochSeconds) {}
+    String name, String architecture, long parameters, int contextLength, int vocabularySize, double bitsPerWeight, long createdEpochSeconds) {
+  public ModelInfo {
+    name = Printable.message(name); // a file's name may have any characters, and this one is logged, a label and a header
+  }
+}

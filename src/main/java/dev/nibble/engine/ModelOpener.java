@@ -85,6 +85,7 @@ public final class ModelOpener {
         : packs.isPresent() ? packs.get().open(path.get(), count, ModelOpener::check, progress::packed) : PackFile.openAny(path.get())) {
       Tokenizer tokenizer = new VocabularyTokenizer(GgufVocabulary.read(file.metadata()));
       LlamaLoader.Loaded loaded = LlamaLoader.load(file, count, cache, progress);
+      file.guard();
       InspectReport report = new InspectReport(file);
       long created = path.isPresent() ? Files.getLastModifiedTime(path.get()).toInstant().getEpochSecond() : EMBEDDED_CREATED;
       ModelInfo info = new ModelInfo(name.orElse(path.map(ModelOpener::nameOf).orElse(EMBEDDED)), file.metadata().requireString("general.architecture"),
@@ -106,7 +107,7 @@ public final class ModelOpener {
    */
   public static long pack(Path source, Path target, OptionalInt threads, PackWriter.Progress progress) throws IOException {
     try (WorkerPool pool = new WorkerPool(threads.orElse(Runtime.getRuntime().availableProcessors()))) {
-      return PackWriter.write(source, target, true, pool, ModelOpener::check, progress);
+      return PackWriter.write(source, target, pool, ModelOpener::check, ModelTrial::run, progress);
     }
   }
 

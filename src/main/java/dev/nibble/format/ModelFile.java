@@ -12,6 +12,13 @@ import java.util.Optional;
 
 /** A file of metadata and named tensors, checked as far as that goes without reading all of it. */
 public interface ModelFile extends AutoCloseable {
+  /** Says whether a model is one that can be used. */
+  @FunctionalInterface
+  interface Check {
+    /** @throws IOException if not: the message says why */
+    void check(ModelFile model) throws IOException;
+  }
+
   /** The path it was opened by, for messages. */
   String name();
 
@@ -51,6 +58,14 @@ public interface ModelFile extends AutoCloseable {
    * @throws IOException if it can't be read
    */
   float[] vector(GgufTensor tensor) throws IOException;
+
+  /**
+   * From now on the process ends, with one line on standard error, if what its matrices are mapped from is cut short or changed. Files whose matrices are
+   * copied have nothing to guard.
+   *
+   * @throws IOException if the file can't be looked at
+   */
+  default void guard() throws IOException {}
 
   /** Lets go of what only loading needs; matrices and metadata stay usable. */
   @Override

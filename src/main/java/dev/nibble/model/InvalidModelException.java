@@ -1,5 +1,6 @@
 package dev.nibble.model;
 
+import dev.nibble.format.Printable;
 import java.io.IOException;
 
 /** A model that can't be run; the message names the file and what is wrong. */
@@ -7,6 +8,6 @@ public final class InvalidModelException extends IOException {
   private static final long serialVersionUID = 1L;
 
   public InvalidModelException(String message) {
-    super(message);
+    super(Printable.message(message));
   }
 }

@@ -5,6 +5,7 @@ import dev.nibble.format.gguf.GgufMetadata;
 import dev.nibble.format.gguf.GgufTensor;
 import dev.nibble.kernel.KernelMode;
 import dev.nibble.kernel.NumericFormat;
+import dev.nibble.kernel.PageLayout;
 import dev.nibble.kernel.Products;
 import dev.nibble.kernel.TiledMatrix;
 import dev.nibble.kernel.WorkerPool;
@@ -31,6 +32,8 @@ public final class LlamaLoader {
   /** RoPE's frequencies are at most 1: divided by this and multiplied with the longest context, angles stay below 2^30, which sine and cosine take. */
   private static final double LEAST_ROPE_DIVISOR = 1.0 / 64;
   private static final int MOST = 1 << 24; // of any size: keeps products of two within a long, and typing errors out
+  private static final int MAX_WIDTH = 1 << 18; // of any vector but logits: 256 tokens' worth of them is an array, and the widest known has 53,248
+  private static final int MAX_LAYERS = 1 << 12;
 
   /** Told of each tensor packed. */
   @FunctionalInterface
@@ -117,19 +120,23 @@ public final class LlamaLoader {
     if (!ARCHITECTURES.containsKey(architecture)) {
       throw invalid("its architecture is \"" + architecture + "\"; supported: " + String.join(", ", ARCHITECTURES.keySet()));
     }
-    int width = size("embedding_length");
-    int heads = size("attention.head_count");
-    int keyValueHeads = metadata.find(key("attention.head_count_kv")).isPresent() ? size("attention.head_count_kv") : heads;
+    int width = size("embedding_length", MAX_WIDTH);
+    int heads = size("attention.head_count", MAX_WIDTH);
+    int keyValueHeads = metadata.find(key("attention.head_count_kv")).isPresent() ? size("attention.head_count_kv", MAX_WIDTH) : heads;
     boolean ownLength = metadata.find(key("attention.key_length")).isPresent();
-    int headWidth = ownLength ? size("attention.key_length") : width / heads;
-    if (ownLength && metadata.find(key("attention.value_length")).isPresent() && size("attention.value_length") != headWidth) {
+    int headWidth = ownLength ? size("attention.key_length", MAX_WIDTH) : width / heads;
+    if (ownLength && metadata.find(key("attention.value_length")).isPresent() && size("attention.value_length", MAX_WIDTH) != headWidth) {
       throw invalid("heads of keys and values have different widths");
     }
-    if (metadata.find(key("rope.dimension_count")).isPresent() && size("rope.dimension_count") != headWidth) {
+    if (metadata.find(key("rope.dimension_count")).isPresent() && size("rope.dimension_count", MAX_WIDTH) != headWidth) {
       throw invalid("only a part of each head is rotated");
     }
     if (heads % keyValueHeads != 0 || headWidth == 0 || headWidth % 2 != 0) {
       throw invalid(heads + " heads of width " + headWidth + " do not go with " + keyValueHeads + " key-value heads");
+    }
+    int layers = size("block_count", MAX_LAYERS);
+    if ((long) heads * headWidth > MAX_WIDTH || 2L * PageLayout.TOKENS * PageLayout.paddedWidth(headWidth) * keyValueHeads * layers > Integer.MAX_VALUE) {
+      throw invalid(layers + " layers of " + heads + " heads (" + keyValueHeads + " for keys and values) of width " + headWidth + " are larger than anything that can be computed");
     }
     String epsilonKey = key("attention.layer_norm_rms_epsilon");
     double epsilon = metadata.number(epsilonKey).orElseThrow(() -> metadata.missing(epsilonKey));
@@ -141,8 +148,8 @@ public final class LlamaLoader {
     if (vocabulary < 1 || vocabulary > MOST) {
       throw invalid("its vocabulary has " + vocabulary + " tokens");
     }
-    return new LlamaConfig(width, size("feed_forward_length"), size("block_count"), heads, keyValueHeads, headWidth, (int) vocabulary,
-        size("context_length"), (float) epsilon, (float) base, ARCHITECTURES.get(architecture),
+    return new LlamaConfig(width, size("feed_forward_length", MAX_WIDTH), layers, heads, keyValueHeads, headWidth, (int) vocabulary,
+        size("context_length", MOST), (float) epsilon, (float) base, ARCHITECTURES.get(architecture),
         metadata.find(key("attention.sliding_window")).isPresent() ? metadata.requireInteger(key("attention.sliding_window"), 0, MOST) : 0);
   }
 
@@ -151,8 +158,8 @@ public final class LlamaLoader {
     return architecture + "." + name;
   }
 
-  private int size(String name) {
-    return metadata.requireInteger(key(name), 1, MOST);
+  private int size(String name, int most) {
+    return metadata.requireInteger(key(name), 1, most);
   }
 
   private LlamaWeights weights(LlamaConfig config) throws IOException {

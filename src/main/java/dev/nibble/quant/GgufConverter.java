@@ -1,5 +1,6 @@
 package dev.nibble.quant;
 
+import dev.nibble.format.ModelFile;
 import dev.nibble.format.gguf.GgufValue;
 import dev.nibble.format.gguf.GgufWriter;
 import dev.nibble.quant.QuantizationReport.Fallback;
@@ -26,11 +27,12 @@ public final class GgufConverter {
    * Converts a model.
    *
    * @param tokenizer the {@code tokenizer.*} metadata to store
+   * @param check of the file on the disk, before it gets its name
    * @throws InvalidWeightException for a weight that is not finite, or too large for the format
-   * @throws IOException if reading or writing fails, or {@code out} is the source itself
+   * @throws IOException if reading or writing fails, the check fails, or {@code out} is the source itself
    */
   public static QuantizationReport quantize(
-      ModelSource source, Path out, QuantizationScheme scheme, Map<String, GgufValue> tokenizer, Progress progress) throws IOException {
+      ModelSource source, Path out, QuantizationScheme scheme, Map<String, GgufValue> tokenizer, ModelFile.Check check, Progress progress) throws IOException {
     if (Files.exists(out) && Files.isSameFile(out, source.weightsFile())) {
       throw new IOException("the output " + out + " is the source itself");
     }
@@ -50,7 +52,7 @@ public final class GgufConverter {
         progress.written(reports.size(), tensors.size(), reports.getLast());
       });
     }
-    writer.write(out);
+    writer.write(out, check);
     return new QuantizationReport(scheme, reports, fallbacks, Files.size(out));
   }
 

@@ -1,5 +1,6 @@
 package dev.nibble.quant;
 
+import dev.nibble.format.Printable;
 import java.io.IOException;
 
 /** A weight of a model cannot be stored (not finite, or too large); the message names tensor and index. */
@@ -7,6 +8,6 @@ public final class InvalidWeightException extends IOException {
   private static final long serialVersionUID = 1L;
 
   InvalidWeightException(String message, UnrepresentableWeightException cause) {
-    super(message, cause);
+    super(Printable.message(message), cause);
   }
 }

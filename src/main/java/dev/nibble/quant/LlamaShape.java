@@ -28,6 +28,11 @@ public record LlamaShape(
     float ropeBase,
     boolean sharedOutput) {
 
+  // As models' loader has them.
+  private static final int MAX_WIDTH = 1 << 18;
+  private static final int MAX_LAYERS = 1 << 12;
+  private static final int MAX_SIZE = 1 << 24;
+
   /**
    * Checks that the numbers go together.
    *
@@ -35,6 +40,10 @@ public record LlamaShape(
    */
   LlamaShape checked() throws UnsupportedModelException {
     require(embeddingLength > 0 && feedForwardLength > 0 && blockCount > 0 && vocabularySize > 0 && contextLength > 0, "a size is not positive");
+    require(embeddingLength <= MAX_WIDTH && feedForwardLength <= MAX_WIDTH && (long) headCount * headLength <= MAX_WIDTH && blockCount <= MAX_LAYERS
+        && vocabularySize <= MAX_SIZE && contextLength <= MAX_SIZE, "width " + embeddingLength + ", feed-forward width " + feedForwardLength + ", "
+        + headCount + " heads of " + headLength + ", " + blockCount + " layers, " + vocabularySize + " tokens or a context of " + contextLength
+        + " is more than can be computed");
     require(headCount > 0 && keyValueHeadCount > 0 && headCount % keyValueHeadCount == 0,
         headCount + " heads are not a multiple of " + keyValueHeadCount + " key-value heads");
     require(headLength > 0 && headLength % 2 == 0, "head width " + headLength + " is not even");

@@ -1,5 +1,6 @@
 package dev.nibble.quant;
 
+import dev.nibble.format.Printable;
 import java.io.IOException;
 
 /** A model to convert is well-formed but of a kind that Nibble does not compute, or lacks something; the message says what. */
@@ -7,6 +8,6 @@ public final class UnsupportedModelException extends IOException {
   private static final long serialVersionUID = 1L;
 
   UnsupportedModelException(String message) {
-    super(message);
+    super(Printable.message(message));
   }
 }

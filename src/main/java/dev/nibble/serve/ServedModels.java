@@ -1,6 +1,7 @@
 package dev.nibble.serve;
 
 import dev.nibble.engine.Engine;
+import dev.nibble.format.Printable;
 import dev.nibble.engine.EngineError;
 import dev.nibble.engine.EngineException;
 import io.quarkus.runtime.Quarkus;
@@ -111,7 +112,7 @@ public class ServedModels {
       publish(loader.load(config));
     } catch (IOException | RuntimeException | Error failure) {
       // Errors too (no memory, no native library): without a model there is nothing to stay up for.
-      String reason = failure.getMessage() == null ? failure.toString() : failure.getMessage();
+      String reason = Printable.message(failure.getMessage() == null ? failure.toString() : failure.getMessage());
       LOG.fatalf("The model can't be loaded, so the service stops: %s", reason);
       LOG.debug("Loading failed", failure);
       Quarkus.asyncExit(EXIT_LOAD_FAILED);

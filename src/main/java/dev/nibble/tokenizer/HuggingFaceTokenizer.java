@@ -3,6 +3,7 @@ package dev.nibble.tokenizer;
 import com.fasterxml.jackson.core.JsonProcessingException;
 import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.ObjectMapper;
+import dev.nibble.format.InputFile;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
@@ -29,7 +30,10 @@ public final class HuggingFaceTokenizer {
   private final List<TokenType> types = new ArrayList<>();
   private final Map<String, Integer> ids = new HashMap<>();
 
-  private HuggingFaceTokenizer(Path directory) throws IOException {
+  private final int mostTokens;
+
+  private HuggingFaceTokenizer(Path directory, int mostTokens) throws IOException {
+    this.mostTokens = mostTokens;
     file = directory.resolve("tokenizer.json");
     root = json(file);
     Path configFile = directory.resolve("tokenizer_config.json");
@@ -43,10 +47,21 @@ public final class HuggingFaceTokenizer {
    * @throws IOException if a file is missing or can't be read
    */
   public static Vocabulary read(Path directory) throws IOException {
-    return new HuggingFaceTokenizer(directory).vocabulary();
+    return read(directory, MOST_TOKENS);
+  }
+
+  /**
+   * Reads a folder's vocabulary, for a model that has so many tokens.
+   *
+   * @throws InvalidVocabularyException if it is damaged, of a kind that is not supported, or has ids that the model does not have
+   * @throws IOException if a file is missing or can't be read
+   */
+  public static Vocabulary read(Path directory, int mostTokens) throws IOException {
+    return new HuggingFaceTokenizer(directory, mostTokens).vocabulary();
   }
 
   private static JsonNode json(Path file) throws IOException {
+    InputFile.require(file);
     try {
       return new ObjectMapper().readTree(Files.readAllBytes(file));
     } catch (JsonProcessingException e) {
@@ -94,8 +109,8 @@ public final class HuggingFaceTokenizer {
 
   private void place(String token, JsonNode number, TokenType type) throws InvalidVocabularyException {
     int id = number.asInt(-1);
-    if (id < 0 || id > MOST_TOKENS) {
-      throw unsupported("token \"" + token + "\" with id " + number);
+    if (id < 0 || id >= mostTokens) {
+      throw unsupported("token \"" + token + "\" with id " + number + "; the model's ids are 0 to " + (mostTokens - 1));
     }
     while (tokens.size() <= id) {
       tokens.add(null);

@@ -1,5 +1,6 @@
 package dev.nibble.tokenizer;
 
+import dev.nibble.format.InputFile;
 import java.io.IOException;
 import java.nio.ByteBuffer;
 import java.nio.ByteOrder;
@@ -26,6 +27,7 @@ public final class Llama2cVocabulary {
    * @throws InvalidVocabularyException naming the offending byte
    */
   public static Vocabulary read(Path file) throws IOException {
+    InputFile.require(file);
     ByteBuffer in = ByteBuffer.wrap(Files.readAllBytes(file)).order(ByteOrder.LITTLE_ENDIAN);
     List<String> tokens = new ArrayList<>();
     List<TokenType> types = new ArrayList<>();

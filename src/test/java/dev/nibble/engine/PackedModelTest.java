@@ -37,7 +37,7 @@ final class PackedModelTest {
     Llama2cModel source = Llama2cModel.open(SharedFixtures.require("models/stories260K/stories260K.bin"));
     Path gguf = folder.resolve("stories.gguf");
     GgufConverter.quantize(source, gguf, scheme, GgufVocabulary.write(Llama2cVocabulary.read(Llama2cModel.tokenizerBeside(source.weightsFile()).orElseThrow())),
-        (done, total, tensor) -> {});
+        written -> {}, (done, total, tensor) -> {});
     compare(gguf);
   }
 

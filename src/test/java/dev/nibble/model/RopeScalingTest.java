@@ -107,7 +107,7 @@ final class RopeScalingTest {
     Path gguf = Files.write(folder.resolve("model.gguf"), llama().vector("rope_freqs.weight", FACTORS).bytes());
     Path pack = folder.resolve("model.nib");
     try (WorkerPool pool = new WorkerPool(2)) {
-      PackWriter.write(gguf, pack, true, pool, LlamaLoader::check, (done, total) -> {});
+      PackWriter.write(gguf, pack, pool, LlamaLoader::check, packed -> {}, (done, total) -> {});
     }
     float[] expected = logits(llama().vector("rope_freqs.weight", FACTORS).file(), 2, TOKENS);
     PackFile packed = PackFile.open(pack);

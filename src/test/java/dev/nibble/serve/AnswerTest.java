@@ -46,7 +46,7 @@ final class AnswerTest {
     Path source = SharedFixtures.require("models/stories260K/stories260K.bin");
     Path file = folder.resolve("stories.gguf");
     GgufConverter.quantize(Llama2cModel.open(source), file, QuantizationScheme.parse("f32"),
-        GgufVocabulary.write(Llama2cVocabulary.read(source.resolveSibling("tok512.bin"))), (done, total, tensor) -> {});
+        GgufVocabulary.write(Llama2cVocabulary.read(source.resolveSibling("tok512.bin"))), written -> {}, (done, total, tensor) -> {});
     ModelOpener.Opened opened = ModelOpener.open(Optional.of(file), Optional.empty(), OptionalInt.of(1), KvCacheOptions.EXACT, (bytes, total) -> {});
     try (Engine engine = new SequentialEngine(opened.info(), opened.loaded().model(), opened.tokenizer(), EngineOptions.DEFAULT)) {
       int[] beginning = PromptBuilder.text(engine.tokenizer(), "", EncodingBudget.unlimited());

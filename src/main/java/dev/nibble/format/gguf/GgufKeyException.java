@@ -1,5 +1,7 @@
 package dev.nibble.format.gguf;
 
+import dev.nibble.format.Printable;
+
 /** A metadata key that is missing, or whose value can't be used; the message names key and file. */
 public final class GgufKeyException extends RuntimeException {
   private static final long serialVersionUID = 1L;
@@ -7,7 +9,7 @@ public final class GgufKeyException extends RuntimeException {
   private final String key;
 
   public GgufKeyException(String key, String message) {
-    super(message);
+    super(Printable.message(message));
     this.key = key;
   }
 

@@ -1,5 +1,7 @@
 package dev.nibble.format.gguf;
 
+import dev.nibble.format.ModelFile;
+import dev.nibble.format.NewFile;
 import dev.nibble.kernel.NumericFormat;
 import java.io.BufferedOutputStream;
 import java.io.ByteArrayOutputStream;
@@ -9,14 +11,9 @@ import java.io.OutputStream;
 import java.io.UncheckedIOException;
 import java.nio.ByteBuffer;
 import java.nio.channels.Channels;
-import java.nio.channels.FileChannel;
 import java.nio.channels.WritableByteChannel;
 import java.nio.charset.StandardCharsets;
-import java.nio.file.AtomicMoveNotSupportedException;
-import java.nio.file.Files;
 import java.nio.file.Path;
-import java.nio.file.StandardCopyOption;
-import java.nio.file.StandardOpenOption;
 import java.util.ArrayList;
 import java.util.HashSet;
 import java.util.LinkedHashMap;
@@ -78,21 +75,21 @@ public final class GgufWriter {
    * @throws IOException if writing fails, or a data source gives another number of bytes than its tensor takes: then no file is left behind
    */
   public void write(Path path) throws IOException {
-    Path absolute = path.toAbsolutePath();
-    Path partial = absolute.resolveSibling(absolute.getFileName() + ".part");
-    try {
-      try (FileChannel channel =
-          FileChannel.open(partial, StandardOpenOption.CREATE, StandardOpenOption.WRITE, StandardOpenOption.TRUNCATE_EXISTING)) {
-        write(channel);
-        channel.force(true);
-      }
-      try {
-        Files.move(partial, absolute, StandardCopyOption.ATOMIC_MOVE, StandardCopyOption.REPLACE_EXISTING);
-      } catch (AtomicMoveNotSupportedException e) {
-        Files.move(partial, absolute, StandardCopyOption.REPLACE_EXISTING);
-      }
-    } finally {
-      Files.deleteIfExists(partial);
+    write(path, file -> {});
+  }
+
+  /**
+   * Writes the file; one that was there is replaced.
+   *
+   * @param check of the file on the disk, before it gets its name
+   * @throws IOException as {@link #write(Path)}, or if the check fails
+   */
+  public void write(Path path, ModelFile.Check check) throws IOException {
+    try (NewFile file = NewFile.create(path)) {
+      write(file.sequence());
+      file.force();
+      check.check(GgufFile.of(FileBytes.of(file.channel(), 0, file.channel().size()), path.toString()));
+      file.publish();
     }
   }
 

@@ -4,6 +4,7 @@ import com.fasterxml.jackson.databind.node.ArrayNode;
 import com.fasterxml.jackson.databind.node.JsonNodeFactory;
 import com.fasterxml.jackson.databind.node.ObjectNode;
 import dev.nibble.format.ModelFile;
+import dev.nibble.format.Printable;
 import dev.nibble.kernel.NumericFormat;
 import java.util.List;
 import java.util.Locale;
@@ -54,25 +55,25 @@ public final class InspectReport {
   /** Several lines. */
   public String toText() {
     StringBuilder text = new StringBuilder();
-    line(text, "file", file.name() + " (" + file.kind() + ")");
+    line(text, "file", Printable.of(file.name()) + " (" + file.kind() + ")");
     file.facts().forEach((name, value) -> line(text, name.replace('_', ' '), value));
-    line(text, "name", file.metadata().string("general.name").map(InspectReport::printable).orElse("-"));
-    line(text, "architecture", printable(architecture()));
+    line(text, "name", file.metadata().string("general.name").map(InspectReport::shortened).orElse("-"));
+    line(text, "architecture", shortened(architecture()));
     line(text, "parameters", String.format(Locale.ROOT, "%,d", parameters()));
     line(text, "bits per weight", String.format(Locale.ROOT, "%.3f", bitsPerWeight()));
     line(text, "context", context() == 0 ? "-" : context() + " tokens");
-    line(text, "vocabulary", vocabulary() == 0 ? "-" : vocabulary() + " tokens, " + file.metadata().string("tokenizer.ggml.model").map(InspectReport::printable).orElse("?")
-        + file.metadata().string("tokenizer.ggml.pre").map(pre -> " (" + printable(pre) + ")").orElse(""));
+    line(text, "vocabulary", vocabulary() == 0 ? "-" : vocabulary() + " tokens, " + file.metadata().string("tokenizer.ggml.model").map(InspectReport::shortened).orElse("?")
+        + file.metadata().string("tokenizer.ggml.pre").map(pre -> " (" + shortened(pre) + ")").orElse(""));
     text.append("\nquantisation mix\n");
     mix.forEach((type, sums) -> text.append(String.format(Locale.ROOT, "  %-8s %5d tensors %,16d weights %,16d bytes  %.4f bits per weight%s%n",
         type, sums[0], sums[1], sums[2], 8.0 * sums[2] / sums[1], computed(type) ? "" : "  (can't be run)")));
     text.append("\nmetadata\n");
     for (String key : file.metadata().keys()) {
-      text.append(String.format("  %-42s %s%n", printable(key), show(file.metadata().find(key).orElseThrow())));
+      text.append(String.format("  %-42s %s%n", shortened(key), show(file.metadata().find(key).orElseThrow())));
     }
     text.append("\ntensors\n");
     for (GgufTensor tensor : file.tensors()) {
-      text.append(String.format("  %-32s %-8s %-20s at %d%n", printable(tensor.name()), tensor.type(),
+      text.append(String.format("  %-32s %-8s %-20s at %d%n", Printable.of(tensor.name()), tensor.type(),
           tensor.shape().reversed().stream().map(String::valueOf).collect(Collectors.joining(" × ")), tensor.offset()));
     }
     return text.toString();
@@ -87,31 +88,23 @@ public final class InspectReport {
   }
 
   private static String show(GgufValue value) {
-    String text = switch (value) {
+    return switch (value) {
       case GgufValue.Whole whole -> Long.toString(whole.value());
       case GgufValue.Real real -> real.type() == GgufType.FLOAT32 ? Float.toString((float) real.value()) : Double.toString(real.value());
       case GgufValue.Bool bool -> Boolean.toString(bool.value());
-      case GgufValue.Text string -> '"' + printable(string.value()) + '"';
-      case GgufValue.LongText string -> '"' + printable(string.beginning());
+      case GgufValue.Text string -> '"' + shortened(string.value()) + '"';
+      case GgufValue.LongText string -> '"' + beginning(string.beginning()) + "\" (" + string.bytes() + " bytes)";
       case GgufValue.Texts texts -> "[" + texts.size() + " strings]";
       case GgufValue.Array array -> "[" + array.size() + " × " + array.elementType().toString().toLowerCase(Locale.ROOT) + "]";
     };
-    return text.length() > LONGEST_VALUE ? text.substring(0, LONGEST_VALUE) + "…" : text;
   }
 
-  /** Strings of a file are strangers' text: control characters must not reach a terminal. */
-  private static String printable(String text) {
-    StringBuilder out = new StringBuilder();
-    text.codePoints().forEach(c -> {
-      if (c == '\n') {
-        out.append("\\n");
-      } else if (Character.isISOControl(c)) {
-        out.append(String.format("\\u%04x", c));
-      } else {
-        out.appendCodePoint(c);
-      }
-    });
-    return out.toString();
+  private static String shortened(String text) {
+    return text.length() > LONGEST_VALUE ? beginning(text) : Printable.of(text);
+  }
+
+  private static String beginning(String text) {
+    return Printable.of(text.substring(0, Math.min(text.length(), LONGEST_VALUE))) + "…";
   }
 
   /** One object: file, version and alignment of a GGUF file, kind, bytes, name, architecture, parameters, bits_per_weight, context_length, vocabulary_size, quantization, metadata, tensors. */

@@ -1,5 +1,6 @@
 package dev.nibble.format.gguf;
 
+import dev.nibble.format.Printable;
 import java.io.IOException;
 
 /** A GGUF file that is damaged, hostile, or of a kind that can't be read. The message says what, at which byte, of which file. */
@@ -9,7 +10,7 @@ public final class InvalidGgufException extends IOException {
   private final long offset;
 
   public InvalidGgufException(String what, long offset, String file) {
-    super("invalid GGUF: " + what + " at byte " + offset + " of " + file);
+    super(Printable.message("invalid GGUF: " + what + " at byte " + offset + " of " + file));
     this.offset = offset;
   }
 

@@ -1,5 +1,6 @@
 package dev.nibble.format.llama2c;
 
+import dev.nibble.format.Printable;
 import java.io.IOException;
 import java.nio.file.Path;
 
@@ -10,7 +11,7 @@ public final class InvalidCheckpointException extends IOException {
   private final long offset;
 
   InvalidCheckpointException(String what, long offset, Path file) {
-    super("invalid llama2.c checkpoint: " + what + " at byte " + offset + " of " + file);
+    super(Printable.message("invalid llama2.c checkpoint: " + what + " at byte " + offset + " of " + file));
     this.offset = offset;
   }
 

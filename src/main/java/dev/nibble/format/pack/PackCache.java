@@ -1,6 +1,8 @@
 package dev.nibble.format.pack;
 
 import dev.nibble.format.ModelFile;
+import dev.nibble.format.NewFile;
+import dev.nibble.format.UnwritableFileException;
 import dev.nibble.format.gguf.GgufFile;
 import dev.nibble.kernel.WorkerPool;
 import java.io.IOException;
@@ -11,11 +13,12 @@ import java.security.MessageDigest;
 import java.security.NoSuchAlgorithmException;
 import java.util.HexFormat;
 import java.util.Locale;
+import java.util.Optional;
 
 /**
  * A folder of packed files, one for each GGUF file that was opened through it, made on first use. A pack is found by its source's canonical
- * path, and used as long as the source has the size and time of last change that the pack remembers: hashing gigabytes at each start would
- * cost what packs save. Sections' checksums are not compared either.
+ * path, and used as long as the source is the file that was packed: the same size, times and inode, and the same sample of its content, or, where
+ * one of the former differs, the same SHA-256. Sections' checksums are not compared. What killed packers left is removed.
  */
 public final class PackCache {
   private static final int KEY_BYTES = 8; // of a SHA-256: enough to tell a folder's files apart
@@ -47,17 +50,20 @@ public final class PackCache {
    * @param check that the model can be run
    * @throws IOException if the model can't be opened
    */
-  public ModelFile open(Path model, int threads, PackWriter.Check check, PackWriter.Progress progress) throws IOException {
+  public ModelFile open(Path model, int threads, ModelFile.Check check, PackWriter.Progress progress) throws IOException {
     if (!Files.isRegularFile(model) || PackFile.recognises(model)) {
       return PackFile.openAny(model);
     }
-    long bytes = Files.size(model);
-    long modified = PackWriter.modifiedNanos(model);
+    int swept = NewFile.sweep(folder);
+    if (swept > 0) {
+      log.note("Removed " + swept + (swept == 1 ? " file" : " files") + " that packing left in " + folder + " when it was killed.");
+    }
     Path pack = folder.resolve(name(model.toRealPath()));
+    Path memory = pack.resolveSibling(pack.getFileName() + ".source");
     try {
       if (Files.isRegularFile(pack)) {
         PackFile found = PackFile.open(pack);
-        if (found.isOf(bytes, modified)) {
+        if (isOf(found, model, memory)) {
           return found;
         }
         found.close();
@@ -71,15 +77,52 @@ public final class PackCache {
     try (WorkerPool pool = new WorkerPool(threads)) {
       Files.createDirectories(folder);
       long start = System.nanoTime();
-      PackWriter.write(model, pack, false, pool, check, progress);
+      // The first pass through the model, which loading makes, is the trial.
+      SourceIdentity before = SourceIdentity.of(model);
+      PackWriter.write(model, pack, pool, check, packed -> {}, progress);
       log.note(String.format(Locale.ROOT, "Packed %s as %s in %.1f s.", model, pack, (System.nanoTime() - start) / 1e9));
-      return PackFile.open(pack);
-    } catch (UnwritablePackException e) {
+      PackFile packed = PackFile.open(pack);
+      String sample = SourceIdentity.sample(model, packed.metadataBytes());
+      if (SourceIdentity.of(model).equals(before)) { // else the next start finds out
+        keep(new SourceIdentity.Remembered(packed.sourceSha256().orElseThrow(), sample, before), memory);
+      }
+      return packed;
+    } catch (UnwritableFileException e) {
       log.warn("No pack is kept: " + e.getMessage() + "; the model is loaded from " + model + ".");
     } catch (java.nio.file.FileSystemException e) {
       log.warn("No pack is kept: " + folder + " can't be used (" + e + "); the model is loaded from " + model + ".");
     }
     return GgufFile.open(model);
+  }
+
+  /**
+   * Whether a pack was made of what the model's file holds now. Times and inode can be those of another file (images and stores of packages give all
+   * files one time), or others for the same content (a copy, a new layer of a container), so that neither decides alone.
+   */
+  private boolean isOf(PackFile pack, Path model, Path memory) throws IOException {
+    Optional<String> packed = pack.sourceSha256();
+    SourceIdentity identity = SourceIdentity.of(model);
+    if (packed.isEmpty() || identity.bytes() != pack.sourceBytes()) {
+      return false;
+    }
+    SourceIdentity.Remembered now = new SourceIdentity.Remembered(packed.get(), SourceIdentity.sample(model, pack.metadataBytes()), identity);
+    if (now.isIn(memory)) {
+      return true;
+    }
+    if (!SourceIdentity.sha256(model).equals(packed.get())) {
+      return false;
+    }
+    log.note(model + " is another file than the one that was packed, or has other times, but all of its content is the same; its pack stays in use.");
+    keep(now, memory);
+    return true;
+  }
+
+  private void keep(SourceIdentity.Remembered now, Path memory) {
+    try {
+      now.write(memory);
+    } catch (IOException e) {
+      log.warn("All of the model is read again at the next start: " + e.getMessage());
+    }
   }
 
   /** The file's name, for people, and a hash of its whole path, for files of the same name. */

@@ -40,11 +40,14 @@ public final class PackFile implements ModelFile {
   private final GgufMetadata metadata;
   private final Map<String, GgufTensor> tensors;
   private final FileChannel channel;
+  private final boolean owned; // the channel is this one's, and the file in its place
+  private boolean guarded;
   private MemorySegment mapping; // of the whole file; null until the first matrix is asked for
 
-  private PackFile(Path path, FileChannel channel, PackHeader header, GgufMetadata metadata, Map<String, GgufTensor> tensors) {
+  private PackFile(Path path, FileChannel channel, boolean owned, PackHeader header, GgufMetadata metadata, Map<String, GgufTensor> tensors) {
     this.path = path;
     this.channel = channel;
+    this.owned = owned;
     this.header = header;
     this.metadata = metadata;
     this.tensors = Collections.unmodifiableMap(tensors);
@@ -75,15 +78,19 @@ public final class PackFile implements ModelFile {
   public static PackFile open(Path path) throws IOException {
     FileChannel channel = InputFile.open(path);
     try {
-      return open(path, channel);
+      return open(path, channel, true);
     } catch (IOException | RuntimeException e) {
       channel.close();
       throw e;
     }
   }
 
-  /** @param channel to read the file through; closed with the file */
+  /** Opens a file that is being written, and mapped no longer than that. @param channel to read it through; closed by its owner */
   static PackFile open(Path path, FileChannel channel) throws IOException {
+    return open(path, channel, false);
+  }
+
+  private static PackFile open(Path path, FileChannel channel, boolean owned) throws IOException {
     String name = path.toString();
     long size = channel.size();
     int length = PackHeader.length(read(channel, PackHeader.FIXED_BYTES), size, name);
@@ -100,7 +107,7 @@ public final class PackFile implements ModelFile {
         case VECTOR, MATRIX -> tensors.put(section.name(), PackHeader.tensor(section));
       }
     }
-    return new PackFile(path, channel, header, metadata, tensors);
+    return new PackFile(path, channel, owned, header, metadata, tensors);
   }
 
   private static GgufMetadata metadata(FileBytes data, String name) throws IOException {
@@ -154,9 +161,14 @@ public final class PackFile implements ModelFile {
     return header.sections().size();
   }
 
-  /** Whether it was made of a file of this size and time of last change. */
-  public boolean isOf(long bytes, long modifiedNanos) {
-    return header.source().bytes() == bytes && header.source().modifiedNanos() == modifiedNanos;
+  /** Size of the file that was packed. */
+  long sourceBytes() {
+    return header.source().bytes();
+  }
+
+  /** Size of the metadata, which are those of the source byte for byte: there, the table of tensors follows them. */
+  long metadataBytes() {
+    return header.sections().getFirst().bytes();
   }
 
   /** SHA-256 of the file that was packed, in hexadecimal; empty where it was not computed. */
@@ -221,9 +233,19 @@ public final class PackFile implements ModelFile {
     return values;
   }
 
-  /** Closes the channel; the mapping stays. */
+  @Override
+  public void guard() throws IOException {
+    if (mapping != null) {
+      MappingGuard.start(path, channel, this::verify);
+      guarded = true;
+    }
+  }
+
+  /** Closes the channel, unless the file is guarded; the mapping stays. */
   @Override
   public void close() throws IOException {
-    channel.close();
+    if (owned && !guarded) {
+      channel.close();
+    }
   }
 }

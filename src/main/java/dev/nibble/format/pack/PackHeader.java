@@ -55,7 +55,7 @@ record PackHeader(int layout, long fileBytes, Source source, List<Section> secti
   private static final int CHECKSUM_BYTES = 4;
   private static final int MOST_BYTES = 1 << 24; // a hundred thousand sections
   private static final int LONGEST_NAME = 64; // as in GGUF
-  private static final int MOST = 1 << 24; // rows or columns, as the models' loader has it: no product of two overflows
+  static final int MOST = 1 << 24; // rows or columns, as the models' loader has it: no product of two overflows
   private static final String METADATA = "metadata";
 
   PackHeader {

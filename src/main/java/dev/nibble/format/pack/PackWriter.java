@@ -1,6 +1,8 @@
 package dev.nibble.format.pack;
 
 import dev.nibble.format.ModelFile;
+import dev.nibble.format.NewFile;
+import dev.nibble.format.UnwritableFileException;
 import dev.nibble.format.gguf.FileBytes;
 import dev.nibble.format.gguf.GgufFile;
 import dev.nibble.format.gguf.GgufTensor;
@@ -12,21 +14,15 @@ import dev.nibble.kernel.WorkerPool;
 import java.io.IOException;
 import java.lang.foreign.MemorySegment;
 import java.nio.ByteBuffer;
-import java.nio.channels.FileChannel;
-import java.nio.file.FileAlreadyExistsException;
 import java.nio.file.Files;
 import java.nio.file.Path;
-import java.nio.file.StandardCopyOption;
-import java.nio.file.StandardOpenOption;
-import java.security.MessageDigest;
-import java.security.NoSuchAlgorithmException;
+import java.nio.file.attribute.PosixFilePermission;
 import java.util.ArrayList;
-import java.util.HexFormat;
 import java.util.List;
 import java.util.Optional;
+import java.util.Set;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.CompletionException;
-import java.util.concurrent.TimeUnit;
 import java.util.zip.CRC32C;
 
 /**
@@ -36,13 +32,6 @@ import java.util.zip.CRC32C;
 public final class PackWriter {
   private static final int CHUNK_BYTES = 1 << 23; // tiles packed before they are written: enough for all workers, little enough for caches
   private static final int PIECE_BYTES = 1 << 20; // read at a time where nothing is packed
-
-  /** Says whether a model is one that can be run, before it is packed. */
-  @FunctionalInterface
-  public interface Check {
-    /** @throws IOException if not: the message says why */
-    void check(ModelFile model) throws IOException;
-  }
 
   /** Told of each piece packed. */
   @FunctionalInterface
@@ -65,51 +54,51 @@ public final class PackWriter {
     this.progress = progress;
   }
 
-  /** When a file was last changed, in nanoseconds since 1970. */
-  static long modifiedNanos(Path file) throws IOException {
-    return Files.getLastModifiedTime(file).to(TimeUnit.NANOSECONDS);
-  }
-
   /**
    * Packs a file; one of the target's name is replaced.
    *
-   * @param digest whether to compute the source's SHA-256, which takes longer than all the rest
+   * @param pool workers that pack
+   * @param check of the source, before anything is written
+   * @param trial of the packed file, before it gets its name
    * @return the packed file's size
-   * @throws UnwritablePackException if the target can't be written
-   * @throws IOException if the source can't be read, or is no model that can be run
+   * @throws UnwritableFileException if the target can't be written
+   * @throws IOException if the source can't be read, or a check fails
    */
-  public static long write(Path source, Path target, boolean digest, WorkerPool pool, Check check, Progress progress) throws IOException {
-    return new PackWriter(source, target, pool, progress).write(digest, check);
+  public static long write(Path source, Path target, WorkerPool pool, ModelFile.Check check, ModelFile.Check trial, Progress progress) throws IOException {
+    return new PackWriter(source, target, pool, progress).write(check, trial);
   }
 
-  private long write(boolean digest, Check check) throws IOException {
-    long modified = modifiedNanos(source);
+  private long write(ModelFile.Check check, ModelFile.Check trial) throws IOException {
+    SourceIdentity before = SourceIdentity.of(source);
     try (GgufFile file = GgufFile.open(source)) {
       check.check(file);
       List<PackHeader.Section> sections = sections(file);
       CompletableFuture<String> sha256 = new CompletableFuture<>();
-      if (digest) {
-        Thread.ofPlatform().name("nibble-digest").daemon(true).start(() -> digest(sha256));
-      }
-      Path partial = target.toAbsolutePath().resolveSibling("." + target.getFileName() + "." + ProcessHandle.current().pid() + "-" + System.nanoTime() + ".part");
-      // A kill leaves it behind, a termination does not.
-      partial.toFile().deleteOnExit();
-      try {
-        long bytes;
-        try (FileChannel out = create(partial)) {
-          bytes = write(file, sections, out, modified, digest ? Optional.of(sha256) : Optional.empty());
-        }
-        try (PackFile written = PackFile.open(partial)) {
-          written.verify();
-        }
-        if (modifiedNanos(source) != modified || Files.size(source) != file.size()) {
+      Thread.ofPlatform().name("nibble-digest").daemon(true).start(() -> digest(sha256));
+      try (NewFile out = NewFile.create(target)) {
+        long bytes = write(file, sections, out, before.modifiedNanos(), sha256);
+        // Read by the same channel: opening it by its path once more would give its lock away.
+        PackFile written = PackFile.open(target, out.channel());
+        written.verify();
+        trial.check(written);
+        if (!SourceIdentity.of(source).equals(before) || before.bytes() != file.size()) {
           throw new IOException(source + " changed while it was packed");
         }
-        publish(partial);
+        protect(out.path());
+        out.publish();
         return bytes;
-      } finally {
-        Files.deleteIfExists(partial);
       }
+    }
+  }
+
+  /** A pack is replaced, not written into, and copying another file over it would end whoever has it mapped. */
+  private static void protect(Path file) {
+    try {
+      Set<PosixFilePermission> permissions = Files.getPosixFilePermissions(file);
+      permissions.removeAll(Set.of(PosixFilePermission.OWNER_WRITE, PosixFilePermission.GROUP_WRITE, PosixFilePermission.OTHERS_WRITE));
+      Files.setPosixFilePermissions(file, permissions);
+    } catch (IOException | UnsupportedOperationException noPermissions) {
+      // the file is as good without
     }
   }
 
@@ -119,9 +108,9 @@ public final class PackWriter {
     for (GgufTensor tensor : file.tensors()) {
       NumericFormat format = tensor.format().orElseThrow(() -> new IOException("tensor " + tensor.name() + " is " + tensor.type() + ", which can't be packed"));
       if (tensor.shape().size() == 1 && format == NumericFormat.F32) {
-        vectors.add(PackHeader.Section.vector(tensor.name(), Math.toIntExact(tensor.columns())));
+        vectors.add(PackHeader.Section.vector(tensor.name(), size(tensor, tensor.columns())));
       } else if (tensor.shape().size() == 2) {
-        matrices.add(PackHeader.Section.matrix(tensor.name(), format, Math.toIntExact(tensor.columns()), Math.toIntExact(tensor.rows())));
+        matrices.add(PackHeader.Section.matrix(tensor.name(), format, size(tensor, tensor.columns()), size(tensor, tensor.rows())));
       } else {
         throw new IOException("tensor " + tensor.name() + " of shape " + tensor.shape() + " and format " + format + " can't be packed");
       }
@@ -133,18 +122,14 @@ public final class PackWriter {
     return all;
   }
 
-  private FileChannel create(Path partial) throws UnwritablePackException {
-    try {
-      return FileChannel.open(partial, StandardOpenOption.CREATE_NEW, StandardOpenOption.WRITE);
-    } catch (FileAlreadyExistsException impossible) {
-      throw new UnwritablePackException(target, impossible);
-    } catch (IOException e) {
-      throw new UnwritablePackException(target, e);
+  private static int size(GgufTensor tensor, long size) throws IOException {
+    if (size > PackHeader.MOST) {
+      throw new IOException("tensor " + tensor.name() + " of shape " + tensor.shape() + " can't be packed; allowed are sizes up to " + PackHeader.MOST);
     }
+    return (int) size;
   }
 
-  private long write(GgufFile file, List<PackHeader.Section> sections, FileChannel out, long modified, Optional<CompletableFuture<String>> sha256)
-      throws IOException {
+  private long write(GgufFile file, List<PackHeader.Section> sections, NewFile out, long modified, CompletableFuture<String> sha256) throws IOException {
     PackHeader places = PackHeader.of(new PackHeader.Source(file.size(), modified, Optional.empty()), sections);
     List<PackHeader.Section> written = new ArrayList<>();
     for (PackHeader.Section section : places.sections()) {
@@ -153,30 +138,21 @@ public final class PackWriter {
         case VECTOR -> {
           byte[] bytes = new byte[Math.toIntExact(section.bytes())];
           file.source(file.find(section.name()).orElseThrow()).read(0, bytes, bytes.length);
-          yield put(out, section.offset(), bytes);
+          CRC32C sum = new CRC32C();
+          put(out, section.offset(), ByteBuffer.wrap(bytes), sum);
+          yield (int) sum.getValue();
         }
         case MATRIX -> matrix(file.find(section.name()).orElseThrow(), file, section, out);
       };
       written.add(section.checked(checksum));
     }
-    PackHeader header = new PackHeader(places.layout(), places.fileBytes(),
-        new PackHeader.Source(file.size(), modified, sha256.isPresent() ? Optional.of(await(sha256.get())) : Optional.empty()), written);
-    put(out, 0, header.toBytes());
-    try {
-      out.force(true);
-    } catch (IOException e) {
-      throw new UnwritablePackException(target, e);
-    }
+    PackHeader header = new PackHeader(places.layout(), places.fileBytes(), new PackHeader.Source(file.size(), modified, Optional.of(await(sha256))), written);
+    out.write(ByteBuffer.wrap(header.toBytes()), 0);
+    out.force();
     return header.fileBytes();
   }
 
-  private int put(FileChannel out, long at, byte[] bytes) throws IOException {
-    CRC32C checksum = new CRC32C();
-    put(out, at, ByteBuffer.wrap(bytes), checksum);
-    return (int) checksum.getValue();
-  }
-
-  private int metadata(FileChannel out, long at, FileBytes metadata) throws IOException {
+  private static int metadata(NewFile out, long at, FileBytes metadata) throws IOException {
     CRC32C checksum = new CRC32C();
     byte[] bytes = new byte[PIECE_BYTES];
     for (long from = 0; from < metadata.size(); from += bytes.length) {
@@ -187,18 +163,12 @@ public final class PackWriter {
     return (int) checksum.getValue();
   }
 
-  private void put(FileChannel out, long at, ByteBuffer bytes, CRC32C checksum) throws UnwritablePackException {
+  private static void put(NewFile out, long at, ByteBuffer bytes, CRC32C checksum) throws IOException {
     checksum.update(bytes.duplicate());
-    try {
-      while (bytes.hasRemaining()) {
-        at += out.write(bytes, at);
-      }
-    } catch (IOException e) {
-      throw new UnwritablePackException(target, e);
-    }
+    out.write(bytes, at);
   }
 
-  private int matrix(GgufTensor tensor, GgufFile file, PackHeader.Section section, FileChannel out) throws IOException {
+  private int matrix(GgufTensor tensor, GgufFile file, PackHeader.Section section, NewFile out) throws IOException {
     RowSource rows = file.source(tensor);
     long tileBytes = TiledMatrix.tileBytes(section.format(), section.columns());
     int tiles = TiledMatrix.tiles(section.rows());
@@ -224,15 +194,9 @@ public final class PackWriter {
   }
 
   private void digest(CompletableFuture<String> result) {
-    try (FileChannel channel = FileChannel.open(source, StandardOpenOption.READ)) {
-      MessageDigest digest = MessageDigest.getInstance("SHA-256");
-      ByteBuffer bytes = ByteBuffer.allocate(PIECE_BYTES);
-      while (channel.read(bytes) >= 0) {
-        digest.update(bytes.flip());
-        bytes.clear();
-      }
-      result.complete(HexFormat.of().formatHex(digest.digest()));
-    } catch (IOException | NoSuchAlgorithmException | RuntimeException e) {
+    try {
+      result.complete(SourceIdentity.sha256(source));
+    } catch (IOException | RuntimeException e) {
       result.completeExceptionally(e);
     }
   }
@@ -242,19 +206,6 @@ public final class PackWriter {
       return sha256.join();
     } catch (CompletionException e) {
       throw new IOException("the SHA-256 can't be computed: " + e.getCause().getMessage(), e);
-    }
-  }
-
-  private void publish(Path partial) throws UnwritablePackException {
-    Path absolute = target.toAbsolutePath();
-    try {
-      Files.move(partial, absolute, StandardCopyOption.ATOMIC_MOVE, StandardCopyOption.REPLACE_EXISTING);
-      // The new name reaches the disk with the folder.
-      try (FileChannel folder = FileChannel.open(absolute.getParent(), StandardOpenOption.READ)) {
-        folder.force(true);
-      }
-    } catch (IOException e) {
-      throw new UnwritablePackException(target, e);
     }
   }
 }

@@ -1,5 +1,6 @@
 package dev.nibble.format.safetensors;
 
+import dev.nibble.format.Printable;
 import java.io.IOException;
 import java.nio.file.Path;
 
@@ -10,7 +11,7 @@ public final class InvalidSafetensorsException extends IOException {
   private final long offset;
 
   InvalidSafetensorsException(String what, long offset, Path file) {
-    super("invalid safetensors: " + what + " at byte " + offset + " of " + file);
+    super(Printable.message("invalid safetensors: " + what + " at byte " + offset + " of " + file));
     this.offset = offset;
   }
 

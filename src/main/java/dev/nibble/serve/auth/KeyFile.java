@@ -1,5 +1,6 @@
 package dev.nibble.serve.auth;
 
+import dev.nibble.format.InputFile;
 import java.io.IOException;
 import java.io.InputStream;
 import java.nio.ByteBuffer;
@@ -39,6 +40,13 @@ public record KeyFile(String text, List<ApiKey> keys) {
   /** Reads a file's text. @throws InvalidKeyFileException if it can't be read */
   static String text(Path file) throws InvalidKeyFileException {
     byte[] bytes;
+    try {
+      InputFile.require(file);
+    } catch (NoSuchFileException missing) {
+      // told below
+    } catch (IOException notRegular) {
+      throw new InvalidKeyFileException(notRegular.getMessage());
+    }
     try (InputStream in = Files.newInputStream(file)) {
       bytes = in.readNBytes(MOST_BYTES + 1);
     } catch (NoSuchFileException missing) {

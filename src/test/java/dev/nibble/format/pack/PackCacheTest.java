@@ -5,13 +5,19 @@ import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
 import dev.nibble.format.ModelFile;
 import dev.nibble.format.gguf.GgufFile;
+import dev.nibble.format.gguf.GgufTensor;
+import dev.nibble.format.gguf.GgufTensorType;
 import dev.nibble.format.gguf.InvalidGgufException;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.nio.file.StandardCopyOption;
 import java.nio.file.attribute.FileTime;
+import java.security.MessageDigest;
 import java.util.ArrayList;
+import java.util.HexFormat;
 import java.util.List;
+import java.util.stream.Stream;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
@@ -49,10 +55,46 @@ final class PackCacheTest {
     return new PackCache(packs, log).open(model, 2, file -> {}, (done, total) -> {});
   }
 
+  /** Packs; beside each lies what is remembered of its source. */
   private List<Path> kept() throws IOException {
     try (var files = Files.list(packs)) {
-      return files.toList();
+      List<Path> all = files.toList();
+      List<Path> kept = all.stream().filter(file -> file.toString().endsWith(".nib")).toList();
+      assertThat(all).containsExactlyInAnyOrderElementsOf(Stream.concat(kept.stream(), kept.stream().map(pack -> pack.resolveSibling(pack.getFileName() + ".source"))).toList());
+      return kept;
     }
+  }
+
+  private String source() throws IOException {
+    try (ModelFile file = open()) {
+      return ((PackFile) file).sourceSha256().orElseThrow();
+    }
+  }
+
+  private static String sha256(Path file) throws Exception {
+    return HexFormat.of().formatHex(MessageDigest.getInstance("SHA-256").digest(Files.readAllBytes(file)));
+  }
+
+  /** A valid model of the same shapes and other weights: all bytes of the tensors but scales are changed. */
+  private static byte[] retrained(Path model) throws IOException {
+    byte[] bytes = Files.readAllBytes(model);
+    try (GgufFile file = GgufFile.open(model)) {
+      for (GgufTensor tensor : file.tensors()) {
+        for (long i = 0; tensor.type() == GgufTensorType.Q4_0 && i < tensor.bytes(); i++) {
+          bytes[(int) (tensor.offset() + i)] ^= (byte) (i % 18 < 2 ? 0 : 0x11);
+        }
+      }
+    }
+    return bytes;
+  }
+
+  /** As stores of packages, image layers and rsync do: another content under the name, of the same size and time. */
+  private void replace(byte[] bytes) throws IOException {
+    FileTime time = Files.getLastModifiedTime(model);
+    Path other = Files.write(folder.resolve("other"), bytes);
+    Files.setLastModifiedTime(other, time);
+    Files.move(other, model, StandardCopyOption.REPLACE_EXISTING);
+    assertThat(Files.getLastModifiedTime(model)).isEqualTo(time);
   }
 
   @Test
@@ -68,15 +110,77 @@ final class PackCacheTest {
   }
 
   @Test
-  void packsAgainWhenTheModelHasChanged() throws IOException {
-    open();
-    Files.setLastModifiedTime(model, FileTime.fromMillis(1_700_000_000_000L));
-    assertThat(open()).isInstanceOf(PackFile.class);
+  void anotherModelOfTheSameSizeAndTimeIsNoticed() throws Exception {
+    Files.setLastModifiedTime(model, FileTime.fromMillis(1000)); // as ostree has all files
+    String first = source();
+    assertThat(first).isEqualTo(sha256(model));
+    replace(retrained(model));
+    assertThat(source()).isEqualTo(sha256(model)).isNotEqualTo(first);
     assertThat(notes).hasSize(3);
     assertThat(notes.get(1)).contains("has changed since it was packed");
-    open();
+    assertThat(source()).isEqualTo(sha256(model));
     assertThat(notes).hasSize(3);
     assertThat(kept()).hasSize(1);
+  }
+
+  /** One weight of one tensor; a sample need not see it, but whoever exchanges a file leaves traces. */
+  @Test
+  void aSingleChangedByteIsNoticed() throws Exception {
+    byte[] bytes = Files.readAllBytes(model);
+    try (GgufFile file = GgufFile.open(model)) {
+      bytes[(int) file.find("blk.2.ffn_up.weight").orElseThrow().offset() + 1000 * 18 + 7] ^= 1;
+    }
+    source();
+    replace(bytes);
+    assertThat(source()).isEqualTo(sha256(model));
+  }
+
+  /** Where even inode and time of change are the same (file systems that make them up), the content's sample tells. */
+  @Test
+  void otherWeightsAreNoticedWhateverTheFileSystemSays() throws Exception {
+    source();
+    byte[] bytes = retrained(model);
+    String before = SourceIdentity.sample(model, 1000);
+    Path other = Files.write(folder.resolve("retrained"), bytes);
+    assertThat(SourceIdentity.sample(other, 1000)).isNotEqualTo(before);
+    Path memory = kept().getFirst().resolveSibling(kept().getFirst().getFileName() + ".source");
+    long metadata = ((PackFile) open()).metadataBytes();
+    String packed = sha256(model);
+    // All that the file system says of the model as it is now, with the sample as it was before.
+    Files.write(model, bytes);
+    new SourceIdentity.Remembered(packed, SourceIdentity.sample(Path.of("src/main/resources/models/nibble-home.gguf"), metadata), SourceIdentity.of(model)).write(memory);
+    assertThat(source()).isEqualTo(sha256(model)).isNotEqualTo(packed);
+  }
+
+  @Test
+  void theSameContentIsNotPackedAgain() throws Exception {
+    open();
+    FileTime made = Files.getLastModifiedTime(kept().getFirst());
+    for (int i = 0; i < 2; i++) {
+      if (i == 0) {
+        Files.setLastModifiedTime(model, FileTime.fromMillis(1_700_000_000_000L));
+      } else {
+        replace(Files.readAllBytes(model)); // another inode
+      }
+      assertThat(open()).isInstanceOf(PackFile.class);
+      assertThat(notes).hasSize(2 + i);
+      assertThat(notes.getLast()).contains("all of its content is the same");
+      open();
+      assertThat(notes).as("remembered").hasSize(2 + i);
+    }
+    assertThat(Files.getLastModifiedTime(kept().getFirst())).isEqualTo(made);
+    assertThat(warnings).isEmpty();
+  }
+
+  @Test
+  void whatKilledPackersLeftIsRemovedAtTheStart() throws IOException {
+    open();
+    for (int i = 0; i < 3; i++) {
+      Files.writeString(packs.resolve(".home-0123456789abcdef.nib.1-1700000000000-" + i + ".part"), "cut off");
+    }
+    open();
+    assertThat(kept()).hasSize(1);
+    assertThat(notes.getLast()).startsWith("Removed 3 files that packing left in " + packs);
   }
 
   @Test

@@ -4,6 +4,7 @@ import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
 import dev.nibble.format.ModelFile;
+import dev.nibble.format.UnwritableFileException;
 import dev.nibble.format.gguf.GgufFile;
 import dev.nibble.format.gguf.GgufTensor;
 import dev.nibble.format.gguf.GgufValue;
@@ -67,7 +68,7 @@ class PackFileTest {
 
   private static long pack(Path gguf, Path target) throws IOException {
     try (WorkerPool pool = new WorkerPool(2)) {
-      return PackWriter.write(gguf, target, true, pool, model -> {}, (done, total) -> {});
+      return PackWriter.write(gguf, target, pool, model -> {}, packed -> {}, (done, total) -> {});
     }
   }
 
@@ -119,12 +120,12 @@ class PackFileTest {
   @Example
   void leavesNothingBehindWhenTheTargetCantBeWritten() throws IOException {
     Path nowhere = folder.resolve("missing").resolve("x.nib");
-    assertThatThrownBy(() -> pack(folder.resolve("model.gguf"), nowhere)).isInstanceOf(UnwritablePackException.class)
+    assertThatThrownBy(() -> pack(folder.resolve("model.gguf"), nowhere)).isInstanceOf(UnwritableFileException.class)
         .hasMessage(nowhere + " can't be written: its folder does not exist");
     // A folder in its place lets all be written but not moved.
     Path taken = Files.createDirectory(folder.resolve("taken"));
     Files.writeString(taken.resolve("file"), "x");
-    assertThatThrownBy(() -> pack(folder.resolve("model.gguf"), taken)).isInstanceOf(UnwritablePackException.class);
+    assertThatThrownBy(() -> pack(folder.resolve("model.gguf"), taken)).isInstanceOf(UnwritableFileException.class);
     try (var files = Files.list(folder)) {
       assertThat(files.map(file -> file.getFileName().toString())).noneMatch(name -> name.endsWith(".part"));
     }

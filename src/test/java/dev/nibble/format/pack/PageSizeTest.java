@@ -91,7 +91,7 @@ final class PageSizeTest {
     Path gguf = straddling(page);
     Path path = folder.resolve("packed.nib");
     try (WorkerPool pool = new WorkerPool(2)) {
-      PackWriter.write(gguf, path, false, pool, model -> {}, (done, total) -> {});
+      PackWriter.write(gguf, path, pool, model -> {}, packed -> {}, (done, total) -> {});
       PackFile pack = PackFile.open(path);
       long pages = -1; // up to which one are taken
       try (ModelFile source = GgufFile.open(gguf); FileChannel channel = FileChannel.open(path)) {

@@ -1,4 +1,4 @@
-package dev.nibble.format.pack;
+package dev.nibble.format;
 
 import java.io.IOException;
 import java.nio.file.AccessDeniedException;
@@ -6,12 +6,12 @@ import java.nio.file.FileSystemException;
 import java.nio.file.NoSuchFileException;
 import java.nio.file.Path;
 
-/** A packed file could not be written where it was to be. Nothing is left under its name. */
-public final class UnwritablePackException extends IOException {
+/** A file could not be written where it was to be. Nothing is left under its name but what was there before. */
+public final class UnwritableFileException extends IOException {
   private static final long serialVersionUID = 1L;
 
-  UnwritablePackException(Path file, IOException cause) {
-    super(file + " can't be written: " + reason(cause), cause);
+  public UnwritableFileException(Path file, IOException cause) {
+    super(Printable.message(file + " can't be written: " + reason(cause)), cause);
   }
 
   private static String reason(IOException cause) {
