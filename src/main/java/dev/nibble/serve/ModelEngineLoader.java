@@ -30,12 +30,14 @@ final class ModelEngineLoader implements EngineLoader {
   private final Config settings;
   private final EngineMetrics metrics;
   private final OffloadMetrics offloadMetrics;
+  private final RequestStatistics statistics;
 
   @Inject
-  ModelEngineLoader(Config settings, EngineMetrics metrics, OffloadMetrics offloadMetrics) {
+  ModelEngineLoader(Config settings, EngineMetrics metrics, OffloadMetrics offloadMetrics, RequestStatistics statistics) {
     this.settings = settings;
     this.metrics = metrics;
     this.offloadMetrics = offloadMetrics;
+    this.statistics = statistics;
   }
 
   @Override
@@ -56,7 +58,7 @@ final class ModelEngineLoader implements EngineLoader {
       LOG.warnf("Matrix products run without vectors, many times slower: %s", opened.whyNoVectors());
     }
     EngineOptions options = new EngineOptions(config.queueCapacity());
-    EngineObserver observer = metrics.observe(opened.info());
+    EngineObserver observer = statistics.observe(opened.info().name(), metrics.observe(opened.info()));
     SequentialEngine local = new SequentialEngine(opened.info(), opened.loaded().model(), opened.tokenizer(), options, observer);
     metrics.publish(local, opened.kernels(), opened.vectorBits(), opened.loaded().threads());
     if (config.offload().targets().isEmpty()) {

@@ -108,11 +108,11 @@ final class Calls {
   }
 
   /** The client is still there, so it did not cancel: the service's end came first. */
-  private static EngineException stoppedByUs(EngineException failure) {
+  static EngineException stoppedByUs(EngineException failure) {
     return failure.error() == EngineError.CANCELLED ? stopping() : failure;
   }
 
-  private static EngineException stopping() {
+  static EngineException stopping() {
     return new EngineException(EngineError.SHUTTING_DOWN, "The service is stopping, and the answer was not finished in time.", Map.of());
   }
 }

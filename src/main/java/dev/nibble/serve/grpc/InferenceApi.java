@@ -1,31 +1,37 @@
 package dev.nibble.serve.grpc;
 
-import com.google.protobuf.ByteString;
 import dev.nibble.engine.Engine;
 import dev.nibble.engine.EngineException;
 import dev.nibble.engine.GeneratedToken;
 import dev.nibble.engine.GenerationRequest;
-import dev.nibble.engine.GenerationResult;
 import dev.nibble.serve.Admission;
 import dev.nibble.serve.Answer;
+import dev.nibble.serve.CallTracker;
+import dev.nibble.serve.RequestStatistics;
 import dev.nibble.serve.ServeConfig;
 import dev.nibble.serve.ServedModels;
 import dev.nibble.serve.health.LivenessCheck;
 import dev.nibble.serve.health.ReadinessJudge;
+import dev.nibble.serve.health.ReadinessVerdict;
 import dev.nibble.serve.rest.InferInput;
 import dev.nibble.serve.rest.InferOutput;
 import dev.nibble.serve.rest.InferRequest;
 import dev.nibble.serve.rest.OpenInferenceRoutes;
 import inference.GRPCInferenceServiceGrpc;
-import inference.InferTensorContents;
+import inference.ModelConfigRequest;
+import inference.ModelConfigResponse;
 import inference.ModelInferRequest;
 import inference.ModelInferResponse;
-import inference.ModelInferResponse.InferOutputTensor;
 import inference.ModelMetadataRequest;
 import inference.ModelMetadataResponse;
 import inference.ModelMetadataResponse.TensorMetadata;
 import inference.ModelReadyRequest;
 import inference.ModelReadyResponse;
+import inference.ModelStatisticsRequest;
+import inference.ModelStatisticsResponse;
+import inference.ModelStreamInferResponse;
+import inference.RepositoryIndexRequest;
+import inference.RepositoryIndexResponse;
 import inference.ServerLiveRequest;
 import inference.ServerLiveResponse;
 import inference.ServerMetadataRequest;
@@ -36,8 +42,6 @@ import io.grpc.stub.StreamObserver;
 import io.quarkus.grpc.GrpcService;
 import jakarta.inject.Inject;
 import java.util.List;
-import java.util.Locale;
-import java.util.Optional;
 import java.util.concurrent.atomic.AtomicReference;
 import java.util.function.UnaryOperator;
 import org.eclipse.microprofile.config.inject.ConfigProperty;
@@ -53,11 +57,14 @@ final class InferenceApi extends GRPCInferenceServiceGrpc.GRPCInferenceServiceIm
   private final ReadinessJudge judge;
   private final Admission admission;
   private final Calls calls;
+  private final CallTracker tracker;
+  private final RequestStatistics statistics;
   private final String version;
 
   @Inject
   InferenceApi(
-      ServedModels models, ServeConfig config, @Liveness LivenessCheck liveness, ReadinessJudge judge, Admission admission, Calls calls,
+      ServedModels models, ServeConfig config, @Liveness LivenessCheck liveness, ReadinessJudge judge, Admission admission, Calls calls, CallTracker tracker,
+      RequestStatistics statistics,
       @ConfigProperty(name = "quarkus.application.version") String version) {
     this.models = models;
     this.config = config;
@@ -65,6 +72,8 @@ final class InferenceApi extends GRPCInferenceServiceGrpc.GRPCInferenceServiceIm
     this.judge = judge;
     this.admission = admission;
     this.calls = calls;
+    this.tracker = tracker;
+    this.statistics = statistics;
     this.version = version;
   }
 
@@ -95,7 +104,7 @@ final class InferenceApi extends GRPCInferenceServiceGrpc.GRPCInferenceServiceIm
   public void serverMetadata(ServerMetadataRequest request, StreamObserver<ServerMetadataResponse> observer) {
     // The generate extension is REST's alone.
     calls.answer(observer, UnaryOperator.identity(),
-        () -> ServerMetadataResponse.newBuilder().setName("nibble").setVersion(version).addExtensions("parameters").build());
+        () -> ServerMetadataResponse.newBuilder().setName("nibble").setVersion(version).addAllExtensions(OpenInferenceRoutes.EXTENSIONS).build());
   }
 
   @Override
@@ -122,8 +131,54 @@ final class InferenceApi extends GRPCInferenceServiceGrpc.GRPCInferenceServiceIm
     AtomicReference<ModelInferRequest> unread = new AtomicReference<>(request);
     String name = request.getModelName();
     String modelVersion = request.getModelVersion();
-    calls.admit(observer, () -> admission.enter(require(name, modelVersion), bytes), answer::cancel, UnaryOperator.identity(),
+    calls.admit(observer, () -> admission.enter(require(name, modelVersion), bytes), answer::cancel, InferenceApi::path,
         (exchange, place) -> infer(unread.getAndSet(null), bytes, answer, exchange, place));
+  }
+
+  @Override
+  public StreamObserver<ModelInferRequest> modelStreamInfer(StreamObserver<ModelStreamInferResponse> observer) {
+    return new InferStream(observer, tracker, new InferStream.Work() {
+      @Override
+      public Admission.Place enter(ModelInferRequest request, long bytes) {
+        return admission.enter(require(request.getModelName(), request.getModelVersion()), bytes);
+      }
+
+      @Override
+      public InferForm start(ModelInferRequest request, long bytes, Answer answer, long deadlineNanos, Admission.Place place) throws InterruptedException {
+        return InferenceApi.this.start(request, bytes, answer, deadlineNanos, place);
+      }
+    });
+  }
+
+  @Override
+  public void modelConfig(ModelConfigRequest request, StreamObserver<ModelConfigResponse> observer) {
+    calls.answer(observer, UnaryOperator.identity(),
+        () -> ModelConfigResponse.newBuilder().setConfig(ModelMessages.config(require(request.getName(), request.getVersion()))).build());
+  }
+
+  @Override
+  public void modelStatistics(ModelStatisticsRequest request, StreamObserver<ModelStatisticsResponse> observer) {
+    calls.answer(observer, UnaryOperator.identity(), () -> {
+      List<Engine> engines = request.getName().isEmpty() ? models.all() : List.of(require(request.getName(), request.getVersion()));
+      ModelStatisticsResponse.Builder response = ModelStatisticsResponse.newBuilder();
+      engines.forEach(engine -> response.addModelStats(ModelMessages.statistics(engine.model().name(), statistics.of(engine.model().name()))));
+      return response.build();
+    });
+  }
+
+  @Override
+  public void repositoryIndex(RepositoryIndexRequest request, StreamObserver<RepositoryIndexResponse> observer) {
+    calls.answer(observer, UnaryOperator.identity(), () -> {
+      ReadinessVerdict verdict = judge.judge();
+      RepositoryIndexResponse.Builder response = RepositoryIndexResponse.newBuilder();
+      if (verdict.ready() || !request.getReady()) {
+        for (Engine engine : models.all()) {
+          response.addModelsBuilder().setName(engine.model().name()).setVersion(OpenInferenceRoutes.VERSION)
+              .setState(verdict.ready() ? "READY" : "UNAVAILABLE").setReason(verdict.reason());
+        }
+      }
+      return response.build();
+    });
   }
 
   private Engine require(String name, String modelVersion) {
@@ -135,41 +190,37 @@ final class InferenceApi extends GRPCInferenceServiceGrpc.GRPCInferenceServiceIm
   }
 
   /** A request that is ready for the engine, and what its response depends on. */
-  private record Prepared(GenerationRequest generation, Answering answering, boolean ownText) {}
-
-  /** @param raw whether elements are wanted as bytes: as clients send them, so they read them */
-  private record Answering(Engine engine, Optional<String> id, List<InferOutput> outputs, boolean raw) {}
+  private record Prepared(Engine engine, GenerationRequest generation, InferForm form, boolean ownText) {}
 
   private Prepared prepare(ModelInferRequest message, long deadlineNanos, Admission.Place place) {
     Engine engine = require(message.getModelName(), message.getModelVersion());
-    InferRequest request = InferRequest.read(TensorReader.read(message), engine.model().name());
+    InferRequest request = TensorReader.read(message, engine.model().name());
     GenerationRequest generation = request.generation(engine, config, deadlineNanos, place.budget(engine.model().contextLength()));
-    return new Prepared(generation, new Answering(engine, request.id(), request.outputs(), message.getRawInputContentsCount() > 0), request.beginsText());
+    InferForm form = new InferForm(engine.model().name(), message.getId(), request.outputs(), message.getRawInputContentsCount() > 0);
+    return new Prepared(engine, generation, form, request.beginsText());
   }
 
-  private Answering start(ModelInferRequest message, long bytes, Answer answer, long deadlineNanos, Admission.Place place) throws InterruptedException {
+  private InferForm start(ModelInferRequest message, long bytes, Answer answer, long deadlineNanos, Admission.Place place) throws InterruptedException {
     Prepared prepared = place.prepare(bytes, () -> prepare(message, deadlineNanos, place));
-    Engine engine = prepared.answering().engine();
     place.handOver(() -> {
       if (prepared.ownText()) {
-        answer.startOwnText(engine, prepared.generation());
+        answer.startOwnText(prepared.engine(), prepared.generation());
       } else {
-        answer.start(engine, prepared.generation());
+        answer.start(prepared.engine(), prepared.generation());
       }
     });
-    return prepared.answering();
+    return prepared.form();
   }
 
   private void infer(ModelInferRequest message, long bytes, Answer answer, Exchange<ModelInferResponse> exchange, Admission.Place place)
       throws InterruptedException {
-    Answering answering = start(message, bytes, answer, exchange.deadlineNanos(), place);
+    InferForm form = start(message, bytes, answer, exchange.deadlineNanos(), place);
     StringBuilder text = new StringBuilder();
     while (true) {
       switch (answer.next()) {
         case Answer.Piece.Token(GeneratedToken token) -> text.append(token.text());
         case Answer.Piece.End(var result) -> {
-          String whole = text.append(result.text()).toString();
-          if (exchange.send(response(answering, whole, result))) {
+          if (exchange.send(form.whole(text.append(result.text()).toString(), result))) {
             exchange.complete();
           }
           return;
@@ -178,28 +229,8 @@ final class InferenceApi extends GRPCInferenceServiceGrpc.GRPCInferenceServiceIm
     }
   }
 
-  private static ModelInferResponse response(Answering answering, String text, GenerationResult result) {
-    ModelInferResponse.Builder response = ModelInferResponse.newBuilder().setModelName(answering.engine().model().name()).setModelVersion(OpenInferenceRoutes.VERSION);
-    answering.id().ifPresent(response::setId);
-    for (InferOutput output : answering.outputs()) {
-      InferTensorContents contents =
-          switch (output) {
-            case TEXT -> bytes(text);
-            case FINISH_REASON -> bytes(result.reason().name().toLowerCase(Locale.ROOT));
-            case PROMPT_TOKENS -> InferTensorContents.newBuilder().addIntContents(result.promptTokens()).build();
-            case COMPLETION_TOKENS -> InferTensorContents.newBuilder().addIntContents(result.completionTokens()).build();
-          };
-      InferOutputTensor.Builder tensor = response.addOutputsBuilder().setName(output.tensor()).setDatatype(output.datatype()).addShape(1);
-      if (answering.raw()) {
-        response.addRawOutputContents(TensorReader.raw(contents));
-      } else {
-        tensor.setContents(contents);
-      }
-    }
-    return response.build();
-  }
-
-  private static InferTensorContents bytes(String text) {
-    return InferTensorContents.newBuilder().addBytesContents(ByteString.copyFromUtf8(text)).build();
+  /** Where a field is in a message that has another name over REST. */
+  private static String path(String field) {
+    return field.startsWith("inputs[") && field.endsWith(".data") ? field.substring(0, field.length() - 4) + "contents" : field;
   }
 }

@@ -4,6 +4,7 @@ import dev.nibble.serve.auth.Access;
 import dev.nibble.serve.auth.AccessException;
 import dev.nibble.serve.auth.Scope;
 import grpc.health.v1.HealthGrpc;
+import inference.GRPCInferenceServiceGrpc;
 import io.grpc.Metadata;
 import io.grpc.ServerCall;
 import io.grpc.ServerCallHandler;
@@ -14,12 +15,17 @@ import jakarta.enterprise.inject.spi.Prioritized;
 import jakarta.inject.Inject;
 import jakarta.inject.Singleton;
 import java.util.Optional;
+import java.util.Set;
 
 /** Asks for a key (metadata {@code authorization: Bearer KEY}) before a call reaches its service. {@code docs/security.md} has the table. */
 @Singleton
 @GlobalInterceptor
 final class KeyInterceptor implements ServerInterceptor, Prioritized {
   private static final Metadata.Key<String> AUTHORIZATION = Metadata.Key.of("authorization", Metadata.ASCII_STRING_MARSHALLER);
+
+  /** The Open Inference Protocol's, as {@code /v2/health/…} and {@code /v2/models/…/ready} over REST. */
+  private static final Set<String> PROBES = Set.of(GRPCInferenceServiceGrpc.getServerLiveMethod().getFullMethodName(),
+      GRPCInferenceServiceGrpc.getServerReadyMethod().getFullMethodName(), GRPCInferenceServiceGrpc.getModelReadyMethod().getFullMethodName());
 
   private final Access access;
 
@@ -31,7 +37,7 @@ final class KeyInterceptor implements ServerInterceptor, Prioritized {
   @Override
   public <Q, R> ServerCall.Listener<Q> interceptCall(ServerCall<Q, R> call, Metadata headers, ServerCallHandler<Q, R> next) {
     String service = String.valueOf(call.getMethodDescriptor().getServiceName());
-    if (!open(service)) {
+    if (!open(service, call.getMethodDescriptor().getFullMethodName())) {
       try {
         access.require(Access.Wire.GRPC, headers.get(AUTHORIZATION), scope(service));
       } catch (AccessException refusal) {
@@ -44,8 +50,8 @@ final class KeyInterceptor implements ServerInterceptor, Prioritized {
   }
 
   /** Probes have no keys. */
-  private static boolean open(String service) {
-    return service.equals(HealthGrpc.SERVICE_NAME);
+  private static boolean open(String service, String method) {
+    return service.equals(HealthGrpc.SERVICE_NAME) || PROBES.contains(method);
   }
 
   /** What nobody thought of needs the scope that most keys have, and is not open. */

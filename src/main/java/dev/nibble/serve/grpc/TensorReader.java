@@ -3,8 +3,10 @@ package dev.nibble.serve.grpc;
 import com.fasterxml.jackson.databind.node.ArrayNode;
 import com.fasterxml.jackson.databind.node.JsonNodeFactory;
 import com.fasterxml.jackson.databind.node.ObjectNode;
-import com.google.protobuf.ByteString;
 import dev.nibble.engine.EngineException;
+import dev.nibble.serve.rest.InferRequest;
+import dev.nibble.serve.rest.RawInputs;
+import dev.nibble.serve.rest.TensorBytes;
 import inference.InferParameter;
 import inference.InferTensorContents;
 import inference.ModelInferRequest;
@@ -12,17 +14,20 @@ import inference.ModelInferRequest.InferInputTensor;
 import inference.ModelInferRequest.InferRequestedOutputTensor;
 import java.math.BigInteger;
 import java.nio.ByteBuffer;
-import java.nio.ByteOrder;
-import java.nio.charset.CharacterCodingException;
-import java.nio.charset.StandardCharsets;
 import java.util.Map;
+import java.util.Optional;
 
 /** The Open Inference Protocol's messages in its JSON form, so that one reader understands both. */
 final class TensorReader {
   private TensorReader() {}
 
-  /** The request as the protocol writes it over REST. @throws EngineException INVALID_REQUEST if its bytes are not what its datatypes say */
-  static ObjectNode read(ModelInferRequest request) {
+  /** Reads a request. @throws EngineException INVALID_REQUEST, naming what is wrong */
+  static InferRequest read(ModelInferRequest request, String model) {
+    return InferRequest.read(json(request), new RawContents(request), model);
+  }
+
+  /** The request as the protocol writes it over REST, apart from bytes. */
+  private static ObjectNode json(ModelInferRequest request) {
     ObjectNode body = JsonNodeFactory.instance.objectNode();
     if (!request.getId().isEmpty()) {
       body.put("id", request.getId());
@@ -39,12 +44,7 @@ final class TensorReader {
       ArrayNode shape = tensor.putArray("shape");
       input.getShapeList().forEach(shape::add);
       putParameters(tensor, input.getParametersMap());
-      ArrayNode data = tensor.putArray("data");
-      if (raw) {
-        putRaw(data, input.getDatatype(), request.getRawInputContents(i), "raw_input_contents[" + i + "]");
-      } else {
-        putContents(data, input.getContents(), "inputs[" + i + "].contents");
-      }
+      putContents(tensor.putArray("data"), input.getContents(), input.getName(), "inputs[" + i + "].contents");
     }
     ArrayNode outputs = body.putArray("outputs");
     for (InferRequestedOutputTensor output : request.getOutputsList()) {
@@ -71,7 +71,7 @@ final class TensorReader {
   }
 
   /** Elements in whichever fields they are: that they are of the datatype shows when they are read. */
-  private static void putContents(ArrayNode data, InferTensorContents contents, String path) {
+  private static void putContents(ArrayNode data, InferTensorContents contents, String tensor, String path) {
     contents.getBoolContentsList().forEach(data::add);
     contents.getIntContentsList().forEach(data::add);
     contents.getInt64ContentsList().forEach(data::add);
@@ -79,72 +79,29 @@ final class TensorReader {
     contents.getUint64ContentsList().forEach(value -> data.add(new BigInteger(Long.toUnsignedString(value))));
     contents.getFp32ContentsList().forEach(data::add);
     contents.getFp64ContentsList().forEach(data::add);
-    contents.getBytesContentsList().forEach(value -> data.add(text(value.asReadOnlyByteBuffer(), path)));
+    contents.getBytesContentsList().forEach(value -> data.add(TensorBytes.text(value.asReadOnlyByteBuffer(), tensor, path)));
   }
 
-  private static void putRaw(ArrayNode data, String datatype, ByteString raw, String path) {
-    ByteBuffer bytes = raw.asReadOnlyByteBuffer().order(ByteOrder.LITTLE_ENDIAN);
-    while (bytes.hasRemaining()) {
-      int size =
-          switch (datatype) {
-            case "BOOL", "INT8", "UINT8" -> 1;
-            case "INT16", "UINT16" -> 2;
-            case "INT32", "UINT32", "FP32", "BYTES" -> 4;
-            case "INT64", "UINT64", "FP64" -> 8;
-            default -> throw EngineException.invalid(path, path + " is of datatype " + datatype + ", which is not taken as bytes.");
-          };
-      if (bytes.remaining() < size) {
-        throw tooShort(path);
-      }
-      switch (datatype) {
-        case "BOOL" -> data.add(bytes.get() != 0);
-        case "INT8" -> data.add((int) bytes.get());
-        case "UINT8" -> data.add(Byte.toUnsignedInt(bytes.get()));
-        case "INT16" -> data.add((int) bytes.getShort());
-        case "UINT16" -> data.add(Short.toUnsignedInt(bytes.getShort()));
-        case "INT32" -> data.add(bytes.getInt());
-        case "UINT32" -> data.add(Integer.toUnsignedLong(bytes.getInt()));
-        case "INT64" -> data.add(bytes.getLong());
-        case "UINT64" -> data.add(new BigInteger(Long.toUnsignedString(bytes.getLong())));
-        case "FP32" -> data.add(bytes.getFloat());
-        case "FP64" -> data.add(bytes.getDouble());
-        default -> {
-          long length = Integer.toUnsignedLong(bytes.getInt());
-          if (length > bytes.remaining()) {
-            throw tooShort(path);
-          }
-          data.add(text(bytes.slice(bytes.position(), (int) length), path));
-          bytes.position(bytes.position() + (int) length);
-        }
-      }
+  /** The bytes of a request's inputs, if it has them: then of all. */
+  private static final class RawContents implements RawInputs {
+    private final ModelInferRequest request;
+
+    RawContents(ModelInferRequest request) {
+      this.request = request;
     }
-  }
 
-  private static EngineException tooShort(String path) {
-    return EngineException.invalid(path, path + " ends in the middle of an element.");
-  }
-
-  private static String text(ByteBuffer bytes, String path) {
-    try {
-      return StandardCharsets.UTF_8.newDecoder().decode(bytes).toString();
-    } catch (CharacterCodingException malformed) {
-      throw EngineException.invalid(path, path + " is not UTF-8.");
+    @Override
+    public Optional<ByteBuffer> next(Input input) {
+      // What it announces for the other wire is without meaning here.
+      return request.getRawInputContentsCount() == 0 ? Optional.empty() : Optional.of(request.getRawInputContents(input.place()).asReadOnlyByteBuffer());
     }
-  }
 
-  /** Text or 32-bit integers as the protocol's bytes. */
-  static ByteString raw(InferTensorContents contents) {
-    ByteString bytes = ByteString.EMPTY;
-    for (ByteString element : contents.getBytesContentsList()) {
-      bytes = bytes.concat(integer(element.size())).concat(element);
+    @Override
+    public String path(Input input) {
+      return "raw_input_contents[" + input.place() + "]";
     }
-    for (int element : contents.getIntContentsList()) {
-      bytes = bytes.concat(integer(element));
-    }
-    return bytes;
-  }
 
-  private static ByteString integer(int value) {
-    return ByteString.copyFrom(ByteBuffer.allocate(4).order(ByteOrder.LITTLE_ENDIAN).putInt(value).flip());
+    @Override
+    public void end() {}
   }
 }

@@ -1,5 +1,6 @@
 package dev.nibble.serve.grpc;
 
+import inference.GRPCInferenceServiceGrpc;
 import io.grpc.HandlerRegistry;
 import io.grpc.Metadata;
 import io.grpc.MethodDescriptor;
@@ -38,6 +39,8 @@ final class UnknownMethods implements ServerBuilderCustomizer<VertxServerBuilder
 
   /** Asked for methods that no service has. */
   private static final class Refusals extends HandlerRegistry {
+    private static final String INFERENCE = GRPCInferenceServiceGrpc.SERVICE_NAME + "/";
+
     private final KeyInterceptor keys;
 
     Refusals(KeyInterceptor keys) {
@@ -53,7 +56,10 @@ final class UnknownMethods implements ServerBuilderCustomizer<VertxServerBuilder
 
     private static ServerCall.Listener<InputStream> refuse(ServerCall<InputStream, InputStream> call, Metadata headers) {
       String method = call.getMethodDescriptor().getFullMethodName();
-      Status status = Status.UNIMPLEMENTED.withDescription("There is no method " + method + " here; reflection lists those that there are.");
+      Status status = Status.UNIMPLEMENTED.withDescription(method.startsWith(INFERENCE)
+          ? "There is no method " + method + " here: of Triton's extensions there are ModelStreamInfer, ModelConfig, ModelStatistics and RepositoryIndex, no shared"
+              + " memory, tracing or log settings, and models are chosen when the service starts."
+          : "There is no method " + method + " here; reflection lists those that there are.");
       StatusRuntimeException refusal = GrpcErrors.of(status, "METHOD_NOT_FOUND", Map.of("method", method));
       call.close(refusal.getStatus(), refusal.getTrailers());
       return new ServerCall.Listener<>() {};

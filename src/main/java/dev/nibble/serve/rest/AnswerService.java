@@ -1,5 +1,6 @@
 package dev.nibble.serve.rest;
 
+import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.node.ObjectNode;
 import dev.nibble.engine.Engine;
 import dev.nibble.engine.EngineError;
@@ -21,6 +22,7 @@ import java.util.List;
 import java.util.Map;
 import java.util.Optional;
 import java.util.UUID;
+import java.util.function.Function;
 import java.util.regex.Pattern;
 import java.util.stream.Collectors;
 import org.eclipse.microprofile.config.inject.ConfigProperty;
@@ -66,6 +68,27 @@ final class AnswerService {
         new Conversation(endpoint, exchange, answer).run(body);
       } catch (InterruptedException interrupt) {
         answer.cancel();
+      }
+    });
+  }
+
+  /** Answers a request that no engine has to see, on a new virtual thread; to be called on the request's event loop. */
+  void describe(Body body, Exchange exchange, Function<ObjectNode, JsonNode> description) {
+    CallTracker.Call call = calls.begin();
+    Thread.ofVirtual().name("nibble-rest-" + exchange.requestId()).start(() -> {
+      try (call; body) {
+        try {
+          exchange.send(description.apply(body.place().prepare(body.work(), () -> json().read(body, body.place().budget(Integer.MAX_VALUE)))));
+        } catch (EngineException failure) {
+          exchange.send(ApiError.of(failure, Map.of()));
+        } catch (RefusedException refusal) {
+          exchange.send(refusal.error());
+        } catch (RuntimeException | Error defect) {
+          LOG.errorf(defect, "Request %s failed.", exchange.requestId());
+          exchange.send(ApiError.internal(exchange.requestId()));
+        }
+      } catch (InterruptedException interrupt) {
+        // Nobody is told: the service ends.
       }
     });
   }
@@ -144,7 +167,7 @@ final class AnswerService {
     /** All that costs time before the engine has the request. */
     private Prepared prepare(Body body) {
       EncodingBudget untilEnd = body.place().budget(Integer.MAX_VALUE);
-      Task task = read(json().read(body, untilEnd));
+      Task task = read(body, untilEnd);
       AnswerRequest request = task.request();
       fieldNames = request.fieldNames();
       Engine engine = models.require(request.model());
@@ -157,9 +180,10 @@ final class AnswerService {
       return new Prepared(engine, generation, request.prompt().beginsText(), writer, request.logProbabilities() >= 0, echo, request.ignoredFields());
     }
 
-    private Task read(ObjectNode tree) {
+    private Task read(Body body, EncodingBudget budget) {
       return switch (endpoint) {
         case Endpoint.OpenAi openAi -> {
+          ObjectNode tree = json().read(body, budget);
           AnswerRequest request =
               switch (openAi) {
                 case CHAT -> RequestParser.chat(tree);
@@ -170,16 +194,24 @@ final class AnswerService {
               : new Task.Whole(request, engine -> openAiFormat(openAi, engine, request));
         }
         case Endpoint.Infer infer -> {
-          InferRequest request = InferRequest.read(tree, infer.model());
+          InferRequest request = infer(infer, body, budget);
           yield new Task.Whole(request.answer(), engine -> new InferFormat(engine.model().name(), request));
         }
         case Endpoint.Generate generate -> {
-          AnswerRequest request = OpenInferenceParser.generate(tree, generate.model(), generate.stream());
+          AnswerRequest request = OpenInferenceParser.generate(json().read(body, budget), generate.model(), generate.stream());
           yield generate.stream()
               ? new Task.Streamed(request, engine -> new GenerateFormat(engine.model().name()))
               : new Task.Whole(request, engine -> new GenerateFormat(engine.model().name()));
         }
       };
+    }
+
+    private InferRequest infer(Endpoint.Infer infer, Body body, EncodingBudget budget) {
+      if (infer.jsonBytes().isEmpty()) {
+        return InferRequest.read(json().read(body, budget), RawInputs.none(), infer.model());
+      }
+      BodyJson.WithTensors read = json().read(body, infer.jsonBytes().getAsInt(), budget);
+      return InferRequest.read(read.json(), new RawInputs.Binary(read.tensors()), infer.model());
     }
 
     private AnswerFormat openAiFormat(Endpoint.OpenAi openAi, Engine engine, AnswerRequest request) {
@@ -202,7 +234,7 @@ final class AnswerService {
             tokens.add(token);
           }
           case Answer.Piece.End(var result) -> {
-            exchange.send(format.whole(text.append(result.text()).toString(), tokens, result));
+            exchange.send(format.whole(text.append(result.text()).toString(), tokens, result), format.binary());
             return;
           }
         }

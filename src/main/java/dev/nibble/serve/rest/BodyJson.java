@@ -15,10 +15,12 @@ import dev.nibble.engine.EngineError;
 import dev.nibble.engine.EngineException;
 import dev.nibble.serve.PromptBuilder;
 import dev.nibble.tokenizer.EncodingBudget;
+import java.io.ByteArrayInputStream;
 import java.io.IOException;
 import java.io.InputStream;
 import java.io.InputStreamReader;
 import java.io.PushbackInputStream;
+import java.nio.ByteBuffer;
 import java.nio.charset.StandardCharsets;
 import java.util.Arrays;
 import java.util.Map;
@@ -56,8 +58,46 @@ record BodyJson(int context, long longestText, ObjectMapper mapper) {
     if (body.size() == 0) {
       throw invalid("The body is empty; a JSON object is needed.");
     }
+    try (InputStream bytes = body.open(budget)) {
+      return read(bytes, body.compressed());
+    } catch (IOException malformed) {
+      throw malformed(body.compressed());
+    }
+  }
+
+  /**
+   * A body whose JSON text is followed by the bytes of tensors.
+   *
+   * @param tensors those bytes
+   */
+  record WithTensors(ObjectNode json, ByteBuffer tensors) {}
+
+  /**
+   * Reads a body that is JSON text and the bytes of tensors to its end.
+   *
+   * @param jsonBytes how many bytes, decompressed, the JSON text has
+   * @throws EngineException as {@link #read(Body, EncodingBudget)}, and INVALID_REQUEST if there are fewer
+   */
+  WithTensors read(Body body, int jsonBytes, EncodingBudget budget) {
+    try (InputStream bytes = body.open(budget)) {
+      byte[] text = bytes.readNBytes(jsonBytes);
+      if (text.length < jsonBytes) {
+        throw EngineException.invalid(RawInputs.Binary.HEADER, "The header " + RawInputs.Binary.HEADER + " is " + jsonBytes + ", but the body has " + text.length + " bytes.");
+      }
+      ObjectNode json = read(new ByteArrayInputStream(text), false);
+      return new WithTensors(json, ByteBuffer.wrap(bytes.readAllBytes()));
+    } catch (IOException malformed) {
+      throw malformed(body.compressed());
+    }
+  }
+
+  private static EngineException malformed(boolean compressed) {
+    return invalid(compressed ? "The body is not JSON in UTF-8, compressed by gzip." : "The body is not well-formed JSON in UTF-8.");
+  }
+
+  private ObjectNode read(InputStream source, boolean compressed) {
     JsonNode tree;
-    try (InputStream bytes = withoutMark(body.open(budget));
+    try (InputStream bytes = withoutMark(source);
         JsonParser parser = mapper.createParser(new InputStreamReader(bytes, StandardCharsets.UTF_8.newDecoder()))) {
       try {
         tree = mapper.readTree(parser);
@@ -73,7 +113,7 @@ record BodyJson(int context, long longestText, ObjectMapper mapper) {
           : " at line " + malformed.getLocation().getLineNr() + ", column " + malformed.getLocation().getColumnNr();
       throw invalid("The body is not well-formed JSON: reading it failed" + place + ".");
     } catch (IOException malformed) {
-      throw invalid(body.compressed() ? "The body is not JSON in UTF-8, compressed by gzip." : "The body is not well-formed JSON in UTF-8.");
+      throw malformed(compressed);
     }
     if (tree instanceof ObjectNode object) {
       return object;

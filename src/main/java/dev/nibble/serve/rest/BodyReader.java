@@ -56,9 +56,18 @@ final class BodyReader {
    * @param onBody is handed the whole body, whose request has a place, on the event loop; closes it
    */
   void receive(HttpServerRequest request, Exchange exchange, boolean typed, Consumer<Body> onBody) {
+    receive(request, exchange, typed, false, onBody);
+  }
+
+  /**
+   * Like {@link #receive(HttpServerRequest, Exchange, boolean, Consumer)}.
+   *
+   * @param tensors whether bytes may follow the JSON text, and the body may therefore be announced as application/octet-stream
+   */
+  void receive(HttpServerRequest request, Exchange exchange, boolean typed, boolean tensors, Consumer<Body> onBody) {
     boolean waits = "100-continue".equalsIgnoreCase(request.getHeader("Expect"));
     long declared = declaredSize(request);
-    Optional<ApiError> refusal = unreadable(request, typed);
+    Optional<ApiError> refusal = unreadable(request, typed, tensors);
     Body body = null;
     if (refusal.isEmpty() && declared > maxBodySize && (waits || declared > PATIENCE * maxBodySize)) {
       exchange.sendLast(Body.tooLarge(maxBodySize, ""));
@@ -192,7 +201,7 @@ final class BodyReader {
     return encoding != null && (encoding.strip().equalsIgnoreCase("gzip") || encoding.strip().equalsIgnoreCase("x-gzip"));
   }
 
-  private static Optional<ApiError> unreadable(HttpServerRequest request, boolean typed) {
+  private static Optional<ApiError> unreadable(HttpServerRequest request, boolean typed, boolean tensors) {
     String encoding = request.getHeader("Content-Encoding");
     if (encoding != null && !encoding.strip().equalsIgnoreCase("identity") && !isCompressed(request)) {
       String message = "The Content-Encoding " + quoted(encoding) + " is not supported; send the body as it is, or compressed by gzip.";
@@ -203,6 +212,9 @@ final class BodyReader {
       return typed ? Optional.of(unsupportedType("The Content-Type is missing; send JSON as application/json.")) : Optional.empty();
     }
     String[] parts = type.toLowerCase(Locale.ROOT).split(";");
+    if (tensors && parts.length > 0 && parts[0].strip().equals("application/octet-stream")) {
+      return Optional.empty();
+    }
     boolean json = parts.length > 0 && parts[0].strip().equals("application/json");
     for (int i = 1; i < parts.length; i++) {
       String parameter = parts[i].strip().replace("\"", "");

@@ -1,5 +1,6 @@
 package dev.nibble.serve.rest;
 
+import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.node.ObjectNode;
 import dev.nibble.engine.EngineException;
 import io.vertx.core.Context;
@@ -119,12 +120,12 @@ final class Exchange {
   }
 
   /** Sends a JSON value as the whole response; for the event loop. */
-  void sendNow(ObjectNode body) {
+  void sendNow(JsonNode body) {
     sendNow(200, body);
   }
 
   /** Sends a JSON value as the whole response, with a status of its own; for the event loop. */
-  void sendNow(int status, ObjectNode body) {
+  void sendNow(int status, JsonNode body) {
     end(status, Map.of(), Json.write(body));
   }
 
@@ -140,9 +141,22 @@ final class Exchange {
   }
 
   /** Sends a JSON value as the whole response. */
-  void send(ObjectNode body) throws InterruptedException {
+  void send(JsonNode body) throws InterruptedException {
     String text = Json.write(body);
     await(() -> end(200, Map.of(), text));
+  }
+
+  /** Sends a JSON value, and bytes after it if there are any, as the whole response. */
+  void send(ObjectNode body, byte[] binary) throws InterruptedException {
+    if (binary.length == 0) {
+      send(body);
+      return;
+    }
+    Buffer text = Buffer.buffer(Json.write(body));
+    await(() -> {
+      response.setStatusCode(200).putHeader("Content-Type", "application/octet-stream").putHeader(RawInputs.Binary.HEADER, Integer.toString(text.length()));
+      return response.end(text.appendBytes(binary));
+    });
   }
 
   private Future<Void> end(int status, Map<String, String> headers, String text) {

@@ -13,9 +13,16 @@ import java.util.Optional;
 public final class InferRequest {
   private final Optional<String> id;
   private final AnswerRequest answer;
-  private final List<InferOutput> outputs;
+  private final List<Wanted> outputs;
 
-  InferRequest(Optional<String> id, AnswerRequest answer, List<InferOutput> outputs) {
+  /**
+   * A tensor that is wanted.
+   *
+   * @param binary whether over HTTP its elements are to follow the JSON text as bytes
+   */
+  public record Wanted(InferOutput output, boolean binary) {}
+
+  InferRequest(Optional<String> id, AnswerRequest answer, List<Wanted> outputs) {
     this.id = id;
     this.answer = answer;
     this.outputs = List.copyOf(outputs);
@@ -24,11 +31,12 @@ public final class InferRequest {
   /**
    * Reads the protocol's inference request as JSON.
    *
+   * @param raw tensors' elements that are not in it
    * @param model its name, which the body does not tell
    * @throws EngineException INVALID_REQUEST, naming what is wrong
    */
-  public static InferRequest read(ObjectNode body, String model) {
-    return OpenInferenceParser.infer(body, model);
+  public static InferRequest read(ObjectNode body, RawInputs raw, String model) {
+    return OpenInferenceParser.infer(body, raw, model);
   }
 
   /** The sender's name for the request, to be repeated in the response. */
@@ -37,7 +45,7 @@ public final class InferRequest {
   }
 
   /** The tensors wanted, in this order. */
-  public List<InferOutput> outputs() {
+  public List<Wanted> outputs() {
     return outputs;
   }
 

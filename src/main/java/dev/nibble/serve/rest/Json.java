@@ -32,7 +32,7 @@ final class Json {
   }
 
   /** JSON text of a tree, on one line. */
-  static String write(ObjectNode tree) {
+  static String write(JsonNode tree) {
     try {
       // As chars: Jackson's UTF-8 writer fails on half a surrogate pair, which a client's text may hold.
       return MAPPER.writeValueAsString(tree);

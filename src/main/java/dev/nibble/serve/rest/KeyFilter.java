@@ -9,6 +9,7 @@ import jakarta.enterprise.event.Observes;
 import jakarta.inject.Inject;
 import jakarta.inject.Singleton;
 import java.util.Optional;
+import java.util.regex.Pattern;
 
 /** Asks for a key (header {@code Authorization: Bearer KEY}) before a request reaches its route. {@code docs/security.md} has the table. */
 @Singleton
@@ -16,6 +17,7 @@ final class KeyFilter {
   /** Ahead of every route of ours and Quarkus', and after its CORS filter (300): a browser's first question brings no key. */
   private static final int PRIORITY = 200;
   private static final String HEALTH = "/q/health";
+  private static final Pattern MODEL_READY = Pattern.compile("/v2/models/[^/]+(?:/versions/[^/]+)?/ready/?");
 
   private final Access access;
 
@@ -43,7 +45,8 @@ final class KeyFilter {
 
   /** Probes have no keys. */
   private static boolean open(String path) {
-    return Paths.HEALTH.contains(path) || path.equals(HEALTH) || path.startsWith(HEALTH + "/") || path.equals("/v2/health/live") || path.equals("/v2/health/ready");
+    return Paths.HEALTH.contains(path) || path.equals(HEALTH) || path.startsWith(HEALTH + "/") || path.equals("/v2/health/live") || path.equals("/v2/health/ready")
+        || MODEL_READY.matcher(path).matches();
   }
 
   /** What nobody thought of needs a key, and is not open. */

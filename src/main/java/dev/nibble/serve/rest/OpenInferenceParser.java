@@ -5,9 +5,11 @@ import com.fasterxml.jackson.databind.node.ArrayNode;
 import com.fasterxml.jackson.databind.node.JsonNodeFactory;
 import com.fasterxml.jackson.databind.node.ObjectNode;
 import dev.nibble.engine.EngineException;
+import java.nio.ByteBuffer;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Optional;
+import java.util.OptionalInt;
 import java.util.Set;
 import java.util.stream.Collectors;
 import java.util.stream.Stream;
@@ -21,18 +23,26 @@ import java.util.stream.Stream;
 final class OpenInferenceParser {
   /** What the path says already, or what only streams of the other API have. */
   private static final Set<String> DECIDED = Set.of("model", "stream_options");
+  private static final String BINARY_OUTPUTS = "binary_data_output";
+  /** Parameters that are about the transport alone: whether the last response of a stream may be empty, which here it never is. */
+  private static final Set<String> TRANSPORT = Set.of(BINARY_OUTPUTS, "triton_enable_empty_final_response");
+  /** Parameters of Triton's extensions that would change where tensors are or what they hold. */
+  private static final List<String> NOT_SUPPORTED = List.of("shared_memory_region", "classification");
 
   private OpenInferenceParser() {}
 
-  static InferRequest infer(ObjectNode body, String model) {
+  static InferRequest infer(ObjectNode body, RawInputs raw, String model) {
     Fields fields = Fields.ofBody(body);
     Optional<String> id = fields.string("id");
+    // Clients send them as well; the path decides.
+    fields.disregard(Set.of("model_name", "model_version"));
     ObjectNode flat = JsonNodeFactory.instance.objectNode();
     List<String> ignored = new ArrayList<>();
     fields.any("parameters").ifPresent(parameters -> takeParameters(flat, parameters, ignored));
-    refuseBinary(flat, "parameters", "binary_data_output");
-    takeInputs(flat, fields);
-    List<InferOutput> outputs = outputs(fields);
+    boolean binary = Fields.of(flat, "parameters").flag(BINARY_OUTPUTS);
+    flat.remove(TRANSPORT);
+    takeInputs(flat, fields, raw);
+    List<InferRequest.Wanted> outputs = outputs(fields, binary);
     ignored.addAll(fields.untaken());
     return new InferRequest(id, finish(flat, model, false, "A tensor prompt or messages", ignored), outputs);
   }
@@ -84,7 +94,7 @@ final class OpenInferenceParser {
 
   // ---- tensors
 
-  private static void takeInputs(ObjectNode flat, Fields fields) {
+  private static void takeInputs(ObjectNode flat, Fields fields, RawInputs raw) {
     JsonNode inputs = fields.any("inputs").orElseThrow(() -> EngineException.invalid("inputs", "inputs is missing; an array of tensors is needed."));
     if (!inputs.isArray()) {
       throw Fields.wrongType("inputs", inputs, "an array");
@@ -98,15 +108,52 @@ final class OpenInferenceParser {
       if (!input.takes(datatype)) {
         throw EngineException.invalid(path + ".datatype", "The datatype of " + name + " is " + datatype + "; wanted: " + input.datatype() + ".");
       }
-      tensor.any("parameters").ifPresent(parameters -> refuseBinary(parameters, path + ".parameters", "binary_data_size"));
-      List<JsonNode> elements = elements(tensor, path, name);
-      if (input != InferInput.STOP && elements.size() != 1) {
-        throw EngineException.invalid(path + ".shape", name + " has " + elements.size() + " elements; allowed: 1. Send a request for each prompt.");
-      }
       if (flat.has(name)) {
         throw EngineException.invalid(name, name + " is given twice.");
       }
-      flat.set(name, value(input, elements, path + ".data"));
+      RawInputs.Input told = new RawInputs.Input(i, name, announced(tensor, path));
+      Optional<ByteBuffer> bytes = raw.next(told);
+      long wanted = elements(tensor, path);
+      if (input != InferInput.STOP && wanted != 1) {
+        throw EngineException.invalid(path + ".shape", name + " has " + wanted + " elements by its shape; allowed: 1. Send a request for each prompt.");
+      }
+      List<JsonNode> elements;
+      String place;
+      if (bytes.isPresent()) {
+        place = raw.path(told);
+        if (tensor.any("data").filter(data -> !data.isEmpty()).isPresent()) {
+          throw EngineException.invalid(path + ".data", "The tensor " + name + " has its elements twice, once of them as bytes; leave one out.");
+        }
+        elements = TensorBytes.read(bytes.get(), wanted, datatype, name, place);
+      } else {
+        place = path + ".data";
+        elements = data(tensor, path);
+      }
+      if (elements.size() != wanted) {
+        throw EngineException.invalid(place, "The data of " + name + " has " + elements.size() + " elements, its shape " + wanted + ".");
+      }
+      flat.set(name, value(input, elements, place));
+    }
+    raw.end();
+  }
+
+  /** How many bytes after the JSON text a tensor says to have. */
+  private static OptionalInt announced(Fields tensor, String path) {
+    Optional<JsonNode> parameters = tensor.any("parameters");
+    if (parameters.isEmpty()) {
+      return OptionalInt.empty();
+    }
+    Fields fields = Fields.of(parameters.get(), path + ".parameters");
+    refuseExtensions(fields);
+    return fields.integer("binary_data_size");
+  }
+
+  private static void refuseExtensions(Fields parameters) {
+    for (String name : NOT_SUPPORTED) {
+      parameters.any(name).ifPresent(value -> {
+        String path = parameters.pathOf(name);
+        throw EngineException.invalid(path, path + " is not supported; leave it out.");
+      });
     }
   }
 
@@ -115,8 +162,8 @@ final class OpenInferenceParser {
     return tensor.string(name).orElseThrow(() -> EngineException.invalid(path, path + " is missing."));
   }
 
-  /** A tensor's elements in row-major order: data may be nested by its dimensions, or flat. */
-  private static List<JsonNode> elements(Fields tensor, String path, String name) {
+  /** How many elements a tensor's shape says that there are. */
+  private static long elements(Fields tensor, String path) {
     JsonNode shape = tensor.any("shape").orElseThrow(() -> EngineException.invalid(path + ".shape", path + ".shape is missing."));
     if (!shape.isArray()) {
       throw Fields.wrongType(path + ".shape", shape, "an array");
@@ -130,15 +177,17 @@ final class OpenInferenceParser {
       }
       wanted = Math.min(wanted * length, Integer.MAX_VALUE); // no body holds more
     }
+    return wanted;
+  }
+
+  /** A tensor's elements in row-major order: data may be nested by its dimensions, or flat. */
+  private static List<JsonNode> data(Fields tensor, String path) {
     JsonNode data = tensor.any("data").orElseThrow(() -> EngineException.invalid(path + ".data", path + ".data is missing."));
     if (!data.isArray()) {
       throw Fields.wrongType(path + ".data", data, "an array");
     }
     List<JsonNode> elements = new ArrayList<>();
     flatten(data, elements);
-    if (elements.size() != wanted) {
-      throw EngineException.invalid(path + ".data", "The data of " + name + " has " + elements.size() + " elements, its shape " + wanted + ".");
-    }
     return elements;
   }
 
@@ -176,34 +225,27 @@ final class OpenInferenceParser {
     return Stream.of(InferInput.values()).map(InferInput::tensor).collect(Collectors.joining(", "));
   }
 
-  private static List<InferOutput> outputs(Fields fields) {
+  /** @param binary whether elements are wanted as bytes where an output does not say */
+  private static List<InferRequest.Wanted> outputs(Fields fields, boolean binary) {
     Optional<JsonNode> wanted = fields.any("outputs");
+    wanted.filter(value -> !value.isArray()).ifPresent(value -> {
+      throw Fields.wrongType("outputs", value, "an array");
+    });
     if (wanted.isEmpty() || wanted.get().isEmpty()) {
-      wanted.filter(value -> !value.isArray()).ifPresent(value -> {
-        throw Fields.wrongType("outputs", value, "an array");
-      });
-      return List.of(InferOutput.values());
+      return Stream.of(InferOutput.values()).map(output -> new InferRequest.Wanted(output, binary)).toList();
     }
-    if (!wanted.get().isArray()) {
-      throw Fields.wrongType("outputs", wanted.get(), "an array");
-    }
-    List<InferOutput> outputs = new ArrayList<>();
+    List<InferRequest.Wanted> outputs = new ArrayList<>();
     for (int i = 0; i < wanted.get().size(); i++) {
       String path = "outputs[" + i + "]";
       Fields output = Fields.of(wanted.get().get(i), path);
       String name = required(output, "name");
-      output.any("parameters").ifPresent(parameters -> refuseBinary(parameters, path + ".parameters", "binary_data"));
-      outputs.add(InferOutput.of(name).orElseThrow(() -> EngineException.invalid(path + ".name", path + " is named \"" + name + "\"; there are: "
-          + Stream.of(InferOutput.values()).map(InferOutput::tensor).collect(Collectors.joining(", ")) + ".")));
+      InferOutput known = InferOutput.of(name).orElseThrow(() -> EngineException.invalid(path + ".name", path + " is named \"" + name + "\"; there are: "
+          + Stream.of(InferOutput.values()).map(InferOutput::tensor).collect(Collectors.joining(", ")) + "."));
+      Optional<Fields> parameters = output.any("parameters").map(value -> Fields.of(value, path + ".parameters"));
+      parameters.ifPresent(OpenInferenceParser::refuseExtensions);
+      boolean bytes = parameters.filter(told -> told.any("binary_data").isPresent()).map(told -> told.flag("binary_data")).orElse(binary);
+      outputs.add(new InferRequest.Wanted(known, bytes));
     }
     return outputs;
-  }
-
-  /** Bytes after the JSON text are an extension that is not spoken here. */
-  private static void refuseBinary(JsonNode parameters, String path, String name) {
-    JsonNode value = parameters.path(name);
-    if (value.asBoolean() || value.asLong() > 0) {
-      throw EngineException.invalid(path + "." + name, path + "." + name + " asks for binary tensor data, which is not supported; leave it out, and send data as JSON.");
-    }
   }
 }

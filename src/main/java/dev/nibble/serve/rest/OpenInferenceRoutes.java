@@ -5,17 +5,21 @@ import com.fasterxml.jackson.databind.node.JsonNodeFactory;
 import com.fasterxml.jackson.databind.node.ObjectNode;
 import dev.nibble.engine.EngineError;
 import dev.nibble.engine.EngineException;
+import dev.nibble.serve.RequestStatistics;
 import dev.nibble.serve.ServedModels;
 import dev.nibble.serve.health.LivenessCheck;
 import dev.nibble.serve.health.ReadinessJudge;
 import io.vertx.core.http.HttpMethod;
+import io.vertx.core.http.HttpServerRequest;
 import io.vertx.ext.web.Router;
 import io.vertx.ext.web.RoutingContext;
 import jakarta.enterprise.event.Observes;
 import jakarta.inject.Inject;
 import jakarta.inject.Singleton;
+import java.util.List;
 import java.util.Map;
 import java.util.Optional;
+import java.util.OptionalInt;
 import java.util.regex.Matcher;
 import java.util.regex.Pattern;
 import org.eclipse.microprofile.config.inject.ConfigProperty;
@@ -34,25 +38,30 @@ public final class OpenInferenceRoutes {
   /** "project_format", as the protocol wants platforms to be named. */
   public static final String PLATFORM = "nibble_gguf";
 
+  /** Extensions of the protocol that are spoken over both wires, by Triton's names for them. */
+  public static final List<String> EXTENSIONS = List.of("parameters", "binary_tensor_data", "model_configuration", "statistics");
+
   /** A model's name in a path, which version of it, and what of it is wanted (nothing: its metadata). */
-  private static final Pattern MODEL = Pattern.compile("/v2/models/([^/]+)(?:/versions/([^/]+))?(?:/(ready|infer|generate|generate_stream))?/?");
+  private static final Pattern MODEL = Pattern.compile("/v2/models/([^/]+)(?:/versions/([^/]+))?(?:/(ready|config|stats|infer|generate|generate_stream))?/?");
 
   private final ServedModels models;
   private final LivenessCheck liveness;
   private final ReadinessJudge judge;
   private final AnswerService answers;
   private final BodyReader bodies;
+  private final RequestStatistics statistics;
   private final String version;
 
   @Inject
   OpenInferenceRoutes(
-      ServedModels models, @Liveness LivenessCheck liveness, ReadinessJudge judge, AnswerService answers, BodyReader bodies,
+      ServedModels models, @Liveness LivenessCheck liveness, ReadinessJudge judge, AnswerService answers, BodyReader bodies, RequestStatistics statistics,
       @ConfigProperty(name = "quarkus.application.version") String version) {
     this.models = models;
     this.liveness = liveness;
     this.judge = judge;
     this.answers = answers;
     this.bodies = bodies;
+    this.statistics = statistics;
     this.version = version;
   }
 
@@ -71,11 +80,13 @@ public final class OpenInferenceRoutes {
       case "/v2", "/v2/" -> read(routing, exchange, () -> exchange.sendNow(server()));
       case "/v2/health/live" -> read(routing, exchange, () -> live(exchange, liveness.call().getStatus() == HealthCheckResponse.Status.UP));
       case "/v2/health/ready" -> read(routing, exchange, () -> ready(exchange, judge.judge().ready()));
+      case "/v2/repository/index" -> index(routing, exchange);
+      case "/v2/models/stats" -> read(routing, exchange, () -> exchange.sendNow(OpenInferenceTexts.statistics(models.all(), statistics)));
       default -> {
         Matcher place = MODEL.matcher(path);
         if (!place.matches()) {
-          String message = "There is no " + path + " here; known: /v2, /v2/health/live, /v2/health/ready, "
-              + "/v2/models/{name} and in it ready, infer, generate, generate_stream.";
+          String message = "There is no " + path + " here; known: /v2, /v2/health/live, /v2/health/ready, /v2/repository/index, "
+              + "/v2/models/stats, /v2/models/{name} and in it ready, config, stats, infer, generate, generate_stream.";
           exchange.sendNow(ApiError.refused(404, "unknown_url", message, Map.of()));
           return;
         }
@@ -83,13 +94,20 @@ public final class OpenInferenceRoutes {
         requireVersion(name, Optional.ofNullable(place.group(2)).orElse(""));
         switch (Optional.ofNullable(place.group(3)).orElse("")) {
           case "ready" -> read(routing, exchange, () -> ready(exchange, models.require(name).model().name()));
-          case "infer" -> receive(routing, exchange, new Endpoint.Infer(name));
+          case "config" -> read(routing, exchange, () -> exchange.sendNow(OpenInferenceTexts.config(models.require(name))));
+          case "stats" -> read(routing, exchange, () -> exchange.sendNow(OpenInferenceTexts.statistics(List.of(models.require(name)), statistics)));
+          case "infer" -> receive(routing, exchange, new Endpoint.Infer(name, jsonBytes(routing)));
           case "generate" -> receive(routing, exchange, new Endpoint.Generate(name, false));
           case "generate_stream" -> receive(routing, exchange, new Endpoint.Generate(name, true));
-          default -> read(routing, exchange, () -> exchange.sendNow(metadata(models.require(name).model().name())));
+          default -> read(routing, exchange, () -> exchange.sendNow(OpenInferenceTexts.metadata(models.require(name))));
         }
       }
     }
+  }
+
+  /** A datatype's name in models' configurations. */
+  public static String configType(String datatype) {
+    return datatype.equals("BYTES") ? "TYPE_STRING" : "TYPE_" + datatype;
   }
 
   /** @throws EngineException MODEL_NOT_FOUND for another version than that there is; none means that one */
@@ -113,20 +131,54 @@ public final class OpenInferenceRoutes {
     HttpMethod method = routing.request().method();
     if (!method.equals(HttpMethod.POST)) {
       exchange.sendNow(ApiError.method(method.name(), "POST"));
-    } else if (routing.request().getHeader("Inference-Header-Content-Length") != null) {
-      String message = "The header Inference-Header-Content-Length announces binary tensor data, which is not supported; send data as JSON.";
-      exchange.sendNow(ApiError.refused(400, "unsupported_media_type", message, Map.of()));
     } else {
       // The protocol's clients do not all say what they send.
-      bodies.receive(routing.request(), exchange, false, body -> answers.answer(endpoint, body, exchange));
+      bodies.receive(routing.request(), exchange, false, endpoint instanceof Endpoint.Infer, body -> answers.answer(endpoint, body, exchange));
     }
+  }
+
+  /** How many bytes of a body are JSON text; empty if all are. @throws EngineException INVALID_REQUEST if that is not told by an integer */
+  private static OptionalInt jsonBytes(RoutingContext routing) {
+    String told = routing.request().getHeader(RawInputs.Binary.HEADER);
+    if (told == null) {
+      return OptionalInt.empty();
+    }
+    try {
+      int size = Integer.parseInt(told.strip());
+      if (size >= 0) {
+        return OptionalInt.of(size);
+      }
+    } catch (NumberFormatException other) {
+      // told below
+    }
+    throw EngineException.invalid(RawInputs.Binary.HEADER, "The header " + RawInputs.Binary.HEADER + " must be how many bytes of the body are JSON text.");
+  }
+
+  /** Lists the models, or those that are ready; Triton's clients ask by POST, mostly without a body. */
+  private void index(RoutingContext routing, Exchange exchange) {
+    HttpServerRequest request = routing.request();
+    if (!request.method().equals(HttpMethod.POST)) {
+      exchange.sendNow(ApiError.method(request.method().name(), "POST"));
+      return;
+    }
+    String length = request.getHeader("Content-Length");
+    if (request.getHeader("Transfer-Encoding") == null && (length == null || length.strip().equals("0"))) {
+      exchange.sendNow(index(false));
+    } else {
+      bodies.receive(request, exchange, false, body -> answers.describe(body, exchange, told -> index(Fields.ofBody(told).flag("ready"))));
+    }
+  }
+
+  private ArrayNode index(boolean readyOnly) {
+    return OpenInferenceTexts.index(models.all(), judge.judge(), readyOnly);
   }
 
   // ---- metadata
 
   private ObjectNode server() {
     ObjectNode body = JsonNodeFactory.instance.objectNode().put("name", "nibble").put("version", version);
-    body.putArray("extensions").add("generate").add("parameters");
+    ArrayNode extensions = body.putArray("extensions").add("generate");
+    EXTENSIONS.forEach(extensions::add);
     return body;
   }
 
@@ -142,26 +194,5 @@ public final class OpenInferenceRoutes {
   private void ready(Exchange exchange, String model) {
     boolean ready = judge.judge().ready();
     exchange.sendNow(ready ? 200 : 503, JsonNodeFactory.instance.objectNode().put("name", model).put("ready", ready));
-  }
-
-  private static ObjectNode metadata(String model) {
-    ObjectNode body = JsonNodeFactory.instance.objectNode().put("name", model);
-    body.putArray("versions").add(VERSION);
-    body.put("platform", PLATFORM);
-    ArrayNode inputs = body.putArray("inputs");
-    for (InferInput input : InferInput.values()) {
-      inputs.add(tensor(input.tensor(), input.datatype(), input.length()));
-    }
-    ArrayNode outputs = body.putArray("outputs");
-    for (InferOutput output : InferOutput.values()) {
-      outputs.add(tensor(output.tensor(), output.datatype(), 1));
-    }
-    return body;
-  }
-
-  private static ObjectNode tensor(String name, String datatype, int length) {
-    ObjectNode tensor = JsonNodeFactory.instance.objectNode().put("name", name).put("datatype", datatype);
-    tensor.putArray("shape").add(length);
-    return tensor;
   }
 }

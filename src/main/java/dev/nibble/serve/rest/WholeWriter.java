@@ -12,6 +12,11 @@ interface WholeWriter {
   /** The answer as one object. */
   ObjectNode whole(String text, List<GeneratedToken> tokens, GenerationResult result);
 
+  /** Bytes that follow that object's JSON text; none in most APIs. */
+  default byte[] binary() {
+    return new byte[0];
+  }
+
   /** Why an answer ended, in the word that all APIs here have for it. */
   static String finishReason(GenerationResult result) {
     return switch (result.reason()) {

@@ -3,9 +3,13 @@ package dev.nibble.serve.grpc;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.within;
 
+import com.google.protobuf.Any;
 import com.google.protobuf.ByteString;
 import com.google.protobuf.DescriptorProtos.FileDescriptorProto;
+import com.google.protobuf.Descriptors.Descriptor;
+import com.google.protobuf.Descriptors.FileDescriptor;
 import com.google.protobuf.Duration;
+import com.google.protobuf.DynamicMessage;
 import com.google.protobuf.Empty;
 import com.google.rpc.ErrorInfo;
 import dev.nibble.v1.ChatInput;
@@ -34,6 +38,7 @@ import io.grpc.MethodDescriptor;
 import io.grpc.Status;
 import io.grpc.StatusRuntimeException;
 import io.grpc.protobuf.ProtoUtils;
+import io.grpc.protobuf.StatusProto;
 import io.grpc.reflection.v1.ServerReflectionGrpc;
 import io.grpc.reflection.v1.ServerReflectionRequest;
 import io.grpc.reflection.v1.ServerReflectionResponse;
@@ -46,8 +51,10 @@ import io.quarkus.test.junit.QuarkusTest;
 import java.nio.charset.StandardCharsets;
 import java.util.ArrayList;
 import java.util.Collections;
+import java.util.HashMap;
 import java.util.Iterator;
 import java.util.List;
+import java.util.Map;
 import java.util.concurrent.BlockingQueue;
 import java.util.concurrent.Callable;
 import java.util.concurrent.CountDownLatch;
@@ -551,6 +558,56 @@ class GrpcApiTest extends GrpcClientTest {
     assertThat(names).contains("nibble/v1/generation_service.proto", "nibble/v1/common.proto", "google/protobuf/duration.proto");
   }
 
+  /** What tools need to show an error's details: they ask for the types by name, and for files by name. */
+  @Test
+  void describesTheDetailsOfErrors() throws Exception {
+    StatusRuntimeException refusal = refusal(() -> generation.generate(request(command().setMaxTokens(-1))));
+    for (Any detail : StatusProto.fromThrowable(refusal).getDetailsList()) {
+      String type = detail.getTypeUrl().substring(detail.getTypeUrl().indexOf('/') + 1);
+      DynamicMessage decoded = DynamicMessage.parseFrom(described(type), detail.getValue());
+      assertThat(decoded.getUnknownFields().asMap()).isEmpty();
+      assertThat(decoded.toString()).contains("max_tokens");
+    }
+    for (String type : List.of("ErrorInfo", "BadRequest", "BadRequest.FieldViolation", "RetryInfo", "QuotaFailure", "Status")) {
+      assertThat(described("google.rpc." + type).getFullName()).isEqualTo("google.rpc." + type);
+    }
+    for (String file : List.of("google/rpc/error_details.proto", "google/rpc/status.proto", "google/protobuf/any.proto", "inference/open_inference_grpc.proto")) {
+      ServerReflectionResponse response = reflect(ServerReflectionRequest.newBuilder().setFileByFilename(file).build());
+      assertThat(FileDescriptorProto.parseFrom(response.getFileDescriptorResponse().getFileDescriptorProto(0)).getName()).isEqualTo(file);
+    }
+    assertThat(reflect(ServerReflectionRequest.newBuilder().setFileContainingSymbol("nobody.Knows").build()).getErrorResponse().getErrorCode())
+        .isEqualTo(Status.Code.NOT_FOUND.value());
+    assertThat(reflect(ServerReflectionRequest.newBuilder().setFileByFilename("none.proto").build()).getErrorResponse().getErrorCode())
+        .isEqualTo(Status.Code.NOT_FOUND.value());
+    assertThat(reflect(ServerReflectionRequest.newBuilder().setAllExtensionNumbersOfType("google.rpc.Status").build()).getAllExtensionNumbersResponse())
+        .satisfies(numbers -> assertThat(numbers.getExtensionNumberList()).isEmpty());
+    assertThat(reflect(ServerReflectionRequest.getDefaultInstance()).getErrorResponse().getErrorCode()).isEqualTo(Status.Code.INVALID_ARGUMENT.value());
+  }
+
+  /** A type by nothing but what reflection tells. */
+  private Descriptor described(String type) throws Exception {
+    ServerReflectionResponse response = reflect(ServerReflectionRequest.newBuilder().setFileContainingSymbol(type).build());
+    Map<String, FileDescriptorProto> protos = new HashMap<>();
+    for (ByteString file : response.getFileDescriptorResponse().getFileDescriptorProtoList()) {
+      FileDescriptorProto proto = FileDescriptorProto.parseFrom(file);
+      protos.put(proto.getName(), proto);
+    }
+    FileDescriptorProto first = FileDescriptorProto.parseFrom(response.getFileDescriptorResponse().getFileDescriptorProto(0));
+    Descriptor found = null;
+    for (String name : type.substring(first.getPackage().length() + 1).split("\\.")) {
+      found = found == null ? build(first, protos).findMessageTypeByName(name) : found.findNestedTypeByName(name);
+    }
+    return found;
+  }
+
+  private static FileDescriptor build(FileDescriptorProto proto, Map<String, FileDescriptorProto> protos) throws Exception {
+    FileDescriptor[] imported = new FileDescriptor[proto.getDependencyCount()];
+    for (int i = 0; i < imported.length; i++) {
+      imported[i] = build(protos.get(proto.getDependency(i)), protos);
+    }
+    return FileDescriptor.buildFrom(proto, imported);
+  }
+
   @Test
   void describesItselfToOlderClients() throws InterruptedException {
     BlockingQueue<grpc.reflection.v1alpha.Reflection.ServerReflectionResponse> responses = new LinkedBlockingQueue<>();
@@ -558,7 +615,9 @@ class GrpcApiTest extends GrpcClientTest {
         grpc.reflection.v1alpha.ServerReflectionGrpc.newStub(channel).serverReflectionInfo(into(responses));
     requests.onNext(grpc.reflection.v1alpha.Reflection.ServerReflectionRequest.newBuilder().setListServices("").build());
     assertThat(responses.poll(10, TimeUnit.SECONDS).getListServicesResponse().getServiceList().stream().map(service -> service.getName()))
-        .contains("nibble.v1.GenerationService");
+        .contains("nibble.v1.GenerationService", "grpc.reflection.v1alpha.ServerReflection");
+    requests.onNext(grpc.reflection.v1alpha.Reflection.ServerReflectionRequest.newBuilder().setFileContainingSymbol("google.rpc.ErrorInfo").build());
+    assertThat(responses.poll(10, TimeUnit.SECONDS).getFileDescriptorResponse().getFileDescriptorProtoCount()).isPositive();
     requests.onCompleted();
   }
 

@@ -12,6 +12,13 @@ import dev.nibble.v1.ListModelsRequest;
 import dev.nibble.v1.TokenizeRequest;
 import grpc.health.v1.HealthOuterClass.HealthCheckRequest;
 import grpc.health.v1.HealthOuterClass.HealthCheckResponse.ServingStatus;
+import inference.GRPCInferenceServiceGrpc;
+import inference.ModelInferRequest;
+import inference.ModelReadyRequest;
+import inference.ModelStatisticsRequest;
+import inference.ServerLiveRequest;
+import inference.ServerMetadataRequest;
+import inference.ServerReadyRequest;
 import io.grpc.CallOptions;
 import io.grpc.Channel;
 import io.grpc.ClientInterceptors;
@@ -71,6 +78,19 @@ class KeyedCallsTest extends GrpcClientTest {
     assertThat(with(Keyed.GENERATE, generation).generate(request(command())).getText()).isEqualTo(ANSWER);
     assertThat(with(Keyed.GENERATE, models).listModels(ListModelsRequest.getDefaultInstance()).getModelsCount()).isEqualTo(1);
     assertThat(with(Keyed.GENERATE, tokenizer).tokenize(TokenizeRequest.newBuilder().setText("x").build()).getIdsCount()).isPositive();
+  }
+
+  /** As over REST, see {@code KeysTest}. */
+  @Test
+  void theOpenInferenceProtocolsProbesNeedNone() {
+    GRPCInferenceServiceGrpc.GRPCInferenceServiceBlockingStub inference = GRPCInferenceServiceGrpc.newBlockingStub(channel);
+    assertThat(inference.serverLive(ServerLiveRequest.getDefaultInstance()).getLive()).isTrue();
+    assertThat(inference.serverReady(ServerReadyRequest.getDefaultInstance()).getReady()).isTrue();
+    assertThat(inference.modelReady(ModelReadyRequest.newBuilder().setName("nibble-home").build()).getReady()).isTrue();
+    assertError(refusal(() -> inference.serverMetadata(ServerMetadataRequest.getDefaultInstance())), Status.Code.UNAUTHENTICATED, "API_KEY_MISSING");
+    assertError(refusal(() -> inference.modelInfer(ModelInferRequest.getDefaultInstance())), Status.Code.UNAUTHENTICATED, "API_KEY_MISSING");
+    assertError(refusal(() -> inference.modelStatistics(ModelStatisticsRequest.getDefaultInstance())), Status.Code.UNAUTHENTICATED, "API_KEY_MISSING");
+    assertThat(with(Keyed.GENERATE, inference).serverMetadata(ServerMetadataRequest.getDefaultInstance()).getName()).isEqualTo("nibble");
   }
 
   @Test

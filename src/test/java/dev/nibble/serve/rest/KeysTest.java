@@ -124,12 +124,15 @@ class KeysTest {
   /** Whatever path is asked: only health is open. */
   @Test
   void onlyHealthIsOpen() throws Exception {
-    for (String path : List.of("/q/health", "/q/health/", "/q/health/live", "/q/health/ready", "/q/health/started", "/health", "/ping", "/health/")) {
+    for (String path : List.of("/q/health", "/q/health/", "/q/health/live", "/q/health/ready", "/q/health/started", "/health", "/ping", "/health/",
+        "/v2/health/live", "/v2/health/ready", "/v2/models/nibble-home/ready", "/v2/models/nibble-home/versions/1/ready")) {
       assertThat(api.get(path).status()).as(path).isEqualTo(200);
     }
     for (String path : List.of("/", "/v1", "/v1/models", "/v1/nothing", "/nothing", "/q", "/q/metrics", "/q/metrics/", "//q//metrics", "/q/health/../metrics",
         "/q/health/%2e%2e/metrics", "/q/health/%2E%2E%2Fmetrics/../../../v1/models", "/q/healthy", "/q%2Fhealth", "/./v1/models", "/v1/../v1/models", "/models", "/completions", "/chat/completions/", "/metrics", "/metrics/", "/version", "/tokenize",
-        "/detokenize", "/tokenizer_info", "/health/../v1/models", "/ping/x", "/healthy")) {
+        "/detokenize", "/tokenizer_info", "/health/../v1/models", "/ping/x", "/healthy",
+        "/v2", "/v2/models/nibble-home", "/v2/models/nibble-home/stats", "/v2/models/nibble-home/infer", "/v2/models/ready", "/v2/models/a/b/ready",
+        "/v2/models/nibble-home/ready/infer", "/v2/models/nibble-home/ready/../infer")) {
       for (String method : List.of("GET", "HEAD", "POST", "OPTIONS", "PUT", "BREW")) {
         try (Api.Wire wire = api.connect()) {
           wire.write(method + " " + path + " HTTP/1.1\r\nHost: test\r\nContent-Length: 0\r\nConnection: close\r\n\r\n");

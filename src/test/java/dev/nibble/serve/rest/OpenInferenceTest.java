@@ -7,14 +7,22 @@ import com.fasterxml.jackson.databind.node.TextNode;
 import dev.nibble.serve.Api;
 import io.quarkus.test.common.http.TestHTTPResource;
 import io.quarkus.test.junit.QuarkusTest;
+import java.io.ByteArrayOutputStream;
 import java.io.IOException;
 import java.net.URI;
+import java.net.http.HttpClient;
+import java.net.http.HttpHeaders;
+import java.net.http.HttpRequest;
 import java.net.http.HttpRequest.BodyPublishers;
+import java.net.http.HttpResponse;
+import java.nio.ByteBuffer;
+import java.nio.ByteOrder;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.List;
 import java.util.concurrent.TimeUnit;
+import java.util.function.Consumer;
 import java.util.regex.Pattern;
 import java.util.stream.Stream;
 import org.junit.jupiter.api.Assumptions;
@@ -37,6 +45,7 @@ class OpenInferenceTest {
   @TestHTTPResource("/")
   URI base;
 
+  private final HttpClient client = HttpClient.newHttpClient();
   private Api api;
 
   @BeforeEach
@@ -85,7 +94,7 @@ class OpenInferenceTest {
       JsonNode server = api.get(path).json();
       assertThat(server.get("name").textValue()).isEqualTo("nibble");
       assertThat(server.get("version").textValue()).isEqualTo("0.1.0");
-      assertThat(server.get("extensions")).isEqualTo(Api.parse("[\"generate\",\"parameters\"]"));
+      assertThat(server.get("extensions")).isEqualTo(Api.parse("[\"generate\",\"parameters\",\"binary_tensor_data\",\"model_configuration\",\"statistics\"]"));
     }
     assertThat(api.get("/v2/health/live").text()).isEqualTo("{\"live\":true}");
     assertThat(api.get("/v2/health/ready").text()).isEqualTo("{\"live\":true,\"ready\":true}");
@@ -150,6 +159,160 @@ class OpenInferenceTest {
     String body = prompt(",{\"name\":\"stop\",\"shape\":[2],\"datatype\":\"BYTES\",\"data\":[\"never to be seen\",\"" + stop + "\"]}],"
         + "\"parameters\":{\"max_tokens\":40,\"temperature\":0}");
     assertThat(output(ok(INFER, body), "text").textValue()).isEqualTo(whole.substring(0, whole.indexOf(stop)));
+  }
+
+  // ---- tensors as bytes
+
+  private record Binary(int status, HttpHeaders headers, byte[] body) {
+    int jsonBytes() {
+      return Integer.parseInt(headers.firstValue("Inference-Header-Content-Length").orElseThrow());
+    }
+
+    JsonNode json() {
+      return Api.parse(new String(body, 0, jsonBytes(), StandardCharsets.UTF_8));
+    }
+
+    ByteBuffer rest() {
+      return ByteBuffer.wrap(body, jsonBytes(), body.length - jsonBytes()).order(ByteOrder.LITTLE_ENDIAN);
+    }
+  }
+
+  /** Sends JSON text and bytes after it, as Triton's clients do by default. */
+  private Binary binary(String json, String jsonBytes, byte[]... tensors) throws IOException, InterruptedException {
+    ByteArrayOutputStream body = new ByteArrayOutputStream();
+    body.writeBytes(json.getBytes(StandardCharsets.UTF_8));
+    for (byte[] tensor : tensors) {
+      body.writeBytes(tensor);
+    }
+    HttpRequest request = api.request(INFER).header("Inference-Header-Content-Length", jsonBytes).header("Content-Type", "application/octet-stream")
+        .POST(BodyPublishers.ofByteArray(body.toByteArray())).build();
+    HttpResponse<byte[]> response = client.send(request, HttpResponse.BodyHandlers.ofByteArray());
+    return new Binary(response.statusCode(), response.headers(), response.body());
+  }
+
+  private static byte[] bytes(String text) {
+    return TensorBytes.of(text);
+  }
+
+  private static String announced(String name, String datatype, int size) {
+    return "{\"name\":\"" + name + "\",\"shape\":[1],\"datatype\":\"" + datatype + "\",\"parameters\":{\"binary_data_size\":" + size + "}}";
+  }
+
+  private static byte[] number(int size, Consumer<ByteBuffer> put) {
+    ByteBuffer buffer = ByteBuffer.allocate(size).order(ByteOrder.LITTLE_ENDIAN);
+    put.accept(buffer);
+    return buffer.array();
+  }
+
+  @Test
+  void takesAndGivesBytesAfterTheJson() throws Exception {
+    byte[] prompt = bytes("Once upon a time");
+    // Bytes, and JSON between them; seven datatypes.
+    String json = "{\"id\":\"42\",\"inputs\":[" + announced("prompt", "BYTES", prompt.length) + "," + announced("max_tokens", "INT64", 8) + ","
+        + tensor("seed", "INT64", "7") + "," + announced("temperature", "FP64", 8) + "," + announced("top_k", "UINT8", 1) + "," + announced("top_p", "FP16", 2) + ","
+        + announced("ignore_eos", "BOOL", 1) + "],\"parameters\":{\"binary_data_output\":true}}";
+    Binary reply = binary(json, Integer.toString(json.length()), prompt, number(8, buffer -> buffer.putLong(24)), number(8, buffer -> buffer.putDouble(0.5)),
+        new byte[] {40}, number(2, buffer -> buffer.putShort(Float.floatToFloat16(0.5f))), new byte[] {1});
+    assertThat(reply.status()).isEqualTo(200);
+    assertThat(reply.headers().firstValue("Content-Type")).contains("application/octet-stream");
+    String text = openAi("\"max_tokens\":24,\"temperature\":0.5,\"seed\":7,\"top_k\":40,\"top_p\":0.5,\"ignore_eos\":true");
+    JsonNode outputs = reply.json().get("outputs");
+    assertThat(reply.json().get("id").textValue()).isEqualTo("42");
+    ByteBuffer rest = reply.rest();
+    for (JsonNode output : outputs) {
+      assertThat(output.has("data")).isFalse();
+      byte[] element = new byte[output.get("parameters").get("binary_data_size").intValue()];
+      rest.get(element);
+      switch (output.get("name").textValue()) {
+        case "text" -> assertThat(element).isEqualTo(bytes(text));
+        case "finish_reason" -> assertThat(element).isEqualTo(bytes("length"));
+        case "completion_tokens" -> assertThat(element).isEqualTo(number(4, buffer -> buffer.putInt(24)));
+        default -> assertThat(element).hasSize(4);
+      }
+    }
+    assertThat(outputs).hasSize(4);
+    assertThat(rest.hasRemaining()).isFalse();
+
+    // Some as bytes, some as JSON, whatever the request's own form; and none as bytes, without the header.
+    String mixed = prompt("],\"parameters\":{\"max_tokens\":4,\"seed\":7,\"binary_data_output\":true},"
+        + "\"outputs\":[{\"name\":\"finish_reason\",\"parameters\":{\"binary_data\":false}},{\"name\":\"text\"}]");
+    reply = binary(mixed, Integer.toString(mixed.length()));
+    assertThat(reply.json().get("outputs").get(0).get("data").get(0).textValue()).isEqualTo("length");
+    assertThat(reply.rest().getInt()).isEqualTo(reply.body().length - reply.jsonBytes() - 4);
+    String plain = "{\"inputs\":[" + announced("prompt", "BYTES", prompt.length) + "],\"parameters\":{\"max_tokens\":4}}";
+    reply = binary(plain, Integer.toString(plain.length()), prompt);
+    assertThat(reply.headers().firstValue("Inference-Header-Content-Length")).isEmpty();
+    assertThat(output(Api.parse(new String(reply.body(), StandardCharsets.UTF_8)), "finish_reason").textValue()).isEqualTo("length");
+  }
+
+  @Test
+  void refusesBytesThatAreNotWhatTheJsonSays() throws Exception {
+    byte[] prompt = bytes("Once");
+    String one = "{\"inputs\":[" + announced("prompt", "BYTES", prompt.length) + "],\"parameters\":{\"max_tokens\":1}}";
+    assertRefused(binary(one, "many", prompt), "Inference-Header-Content-Length must be");
+    assertRefused(binary(one, "-1", prompt), "Inference-Header-Content-Length must be");
+    assertRefused(binary(one, "9999", prompt), "is 9999, but the body has " + (one.length() + prompt.length) + " bytes");
+    assertRefused(binary(one, Integer.toString(one.length() - 3), prompt), "not well-formed JSON");
+    assertRefused(binary(one, Integer.toString(one.length()), new byte[3]), "is 8, but 3 bytes are left in the body for the tensor prompt");
+    assertRefused(binary(one, Integer.toString(one.length()), prompt, new byte[5]), "ends with 5 bytes that no tensor announces");
+    assertRefused(binary(one, Integer.toString(one.length()), new byte[] {5, 0, 0, 0, 'a', 'b', 'c', 'd'}), "the tensor prompt end in the middle of an element");
+    assertRefused(binary(one, Integer.toString(one.length()), new byte[] {4, 0, 0, 0, 'a', 'b', 'c', -1}), "the tensor prompt are not UTF-8");
+    assertRefused(binary(one, Integer.toString(one.length()), new byte[8]), "The data of prompt has 2 elements, its shape 1");
+    String negative = one.replace(":8}", ":-8}");
+    assertRefused(binary(negative, Integer.toString(negative.length()), prompt), "is -8, but 8 bytes are left in the body for the tensor prompt");
+    String short4 = "{\"inputs\":[" + announced("prompt", "BYTES", 8) + "," + announced("max_tokens", "INT32", 3) + "]}";
+    assertRefused(binary(short4, Integer.toString(short4.length()), prompt, new byte[3]), "the tensor max_tokens end in the middle of an element");
+    String twice = one.replace("\"parameters\":{\"binary", "\"data\":[\"Once\"],\"parameters\":{\"binary");
+    assertRefused(binary(twice, Integer.toString(twice.length()), prompt), "prompt has its elements twice");
+  }
+
+  private static void assertRefused(Binary reply, String words) {
+    String text = new String(reply.body(), StandardCharsets.UTF_8);
+    assertThat(reply.status()).as(text).isEqualTo(400);
+    assertThat(Api.parse(text).get("error").textValue()).contains(words);
+  }
+
+  // ---- Triton's extensions
+
+  @Test
+  void tellsConfigurationStatisticsAndModels() throws Exception {
+    JsonNode config = api.get(MODEL + "/config").json();
+    assertThat(config.get("name").textValue()).isEqualTo("nibble-home");
+    assertThat(config.get("max_batch_size").intValue()).isZero();
+    assertThat(config.get("input").get(0)).isEqualTo(Api.parse("{\"name\":\"prompt\",\"data_type\":\"TYPE_STRING\",\"dims\":[1],\"optional\":true}"));
+    assertThat(config.get("output").get(2)).isEqualTo(Api.parse("{\"name\":\"prompt_tokens\",\"data_type\":\"TYPE_INT32\",\"dims\":[1]}"));
+    assertThat(config.get("parameters").get("context_length").get("string_value").textValue()).isEqualTo("1024");
+    assertThat(api.get(MODEL + "/versions/1/config").json()).isEqualTo(config);
+
+    for (String body : List.of("", "{}", "{\"ready\":true}")) {
+      assertThat(api.post("/v2/repository/index", body).json()).isEqualTo(Api.parse("[{\"name\":\"nibble-home\",\"version\":\"1\",\"state\":\"READY\",\"reason\":\"\"}]"));
+    }
+    assertError(api.post("/v2/repository/index", "[]"), 400, "a JSON object is needed");
+    assertError(api.get("/v2/repository/index"), 405, "GET is not allowed");
+
+    JsonNode before = statistics(MODEL + "/stats");
+    ok(INFER, prompt("],\"parameters\":{\"max_tokens\":8,\"seed\":1}"));
+    JsonNode after = statistics("/v2/models/stats");
+    assertThat(after.get("inference_count").longValue() - before.get("inference_count").longValue()).isEqualTo(1);
+    assertThat(after.get("execution_count")).isEqualTo(after.get("inference_count"));
+    assertThat(after.get("last_inference").longValue()).as("milliseconds since 1970").isGreaterThan(1_700_000_000_000L);
+    assertThat(more(before, after, "success", "count")).isEqualTo(1);
+    assertThat(more(before, after, "fail", "count")).isZero();
+    assertThat(more(before, after, "queue", "count")).isEqualTo(1);
+    assertThat(more(before, after, "compute_infer", "ns")).isPositive();
+    assertThat(more(before, after, "success", "ns")).isEqualTo(more(before, after, "queue", "ns") + more(before, after, "compute_infer", "ns"));
+    assertError(api.get("/v2/models/gpt-4/stats"), 404, "\"gpt-4\"");
+  }
+
+  private JsonNode statistics(String path) throws Exception {
+    JsonNode models = api.get(path).json().get("model_stats");
+    assertThat(models).hasSize(1);
+    assertThat(models.get(0).get("name").textValue()).isEqualTo("nibble-home");
+    return models.get(0);
+  }
+
+  private static long more(JsonNode before, JsonNode after, String name, String what) {
+    return after.get("inference_stats").get(name).get(what).longValue() - before.get("inference_stats").get(name).get(what).longValue();
   }
 
   // ---- generate
@@ -225,9 +388,11 @@ class OpenInferenceTest {
         Arguments.of(INFER, "{\"inputs\":[{\"name\":\"prompt\",\"shape\":[2],\"datatype\":\"BYTES\",\"data\":[\"a\",\"b\"]}]}", "a request for each prompt"),
         Arguments.of(INFER, "{\"inputs\":[{\"name\":\"prompt\",\"shape\":[-1],\"datatype\":\"BYTES\",\"data\":[\"a\"]}]}", "0 or more"),
         Arguments.of(INFER, "{\"inputs\":[{\"name\":\"prompt\",\"shape\":[1],\"datatype\":\"BYTES\"}]}", "data is missing"),
-        Arguments.of(INFER, "{\"inputs\":[{\"name\":\"prompt\",\"shape\":[1],\"datatype\":\"BYTES\",\"parameters\":{\"binary_data_size\":5}}]}", "not supported"),
-        Arguments.of(INFER, prompt("],\"parameters\":{\"binary_data_output\":true}"), "not supported"),
-        Arguments.of(INFER, prompt("],\"outputs\":[{\"name\":\"text\",\"parameters\":{\"binary_data\":true}}]"), "not supported"),
+        Arguments.of(INFER, "{\"inputs\":[{\"name\":\"prompt\",\"shape\":[1],\"datatype\":\"BYTES\",\"parameters\":{\"binary_data_size\":5}}]}", "Inference-Header-Content-Length"),
+        Arguments.of(INFER, "{\"inputs\":[{\"name\":\"prompt\",\"shape\":[1],\"datatype\":\"BYTES\",\"parameters\":{\"shared_memory_region\":\"r\"}}]}", "shared_memory_region is not supported"),
+        Arguments.of(INFER, prompt("],\"parameters\":{\"binary_data_output\":1}"), "must be true or false"),
+        Arguments.of(INFER, prompt("],\"outputs\":[{\"name\":\"text\",\"parameters\":{\"binary_data\":1}}]"), "must be true or false"),
+        Arguments.of(INFER, prompt("],\"outputs\":[{\"name\":\"text\",\"parameters\":{\"classification\":3}}]"), "classification is not supported"),
         Arguments.of(INFER, prompt("],\"outputs\":[{\"name\":\"logits\"}]"), "there are: text"),
         Arguments.of(INFER, prompt("],\"outputs\":{}"), "outputs must be an array"),
         Arguments.of(INFER, prompt("," + tensor("max_tokens", "INT32", "1") + "],\"parameters\":{\"max_tokens\":1}"), "given twice"),
@@ -258,7 +423,7 @@ class OpenInferenceTest {
     assertError(api.post("/v2/models/gpt-4/infer", prompt("]")), 404, "\"gpt-4\"");
     assertError(api.get(MODEL + "/versions/2"), 404, "version \"2\"");
     assertError(api.post(MODEL + "/versions/2/generate", "{\"text_input\":\"x\"}"), 404, "version \"2\"");
-    for (String path : List.of("/v2/models", "/v2/repository/index", MODEL + "/explain")) {
+    for (String path : List.of("/v2/models", "/v2/repository", MODEL + "/explain")) {
       assertError(api.get(path), 404, path);
     }
     Api.Reply get = api.get(INFER);
@@ -274,9 +439,6 @@ class OpenInferenceTest {
     String body = "{\"text_input\":\"Once\",\"max_tokens\":2}";
     assertThat(api.send(api.request(GENERATE).POST(BodyPublishers.ofString(body)).build()).status()).as("clients of the protocol do so").isEqualTo(200);
     assertError(api.send(api.request(GENERATE).header("Content-Type", "application/octet-stream").POST(BodyPublishers.ofString(body)).build()), 415, "octet-stream");
-    assertError(
-        api.send(api.request(INFER).header("Content-Type", "application/octet-stream").header("Inference-Header-Content-Length", "9").POST(BodyPublishers.ofString(body)).build()),
-        400, "binary tensor data");
     assertError(api.post(GENERATE, "{\"text_input\":\"" + "x".repeat(5_000_000) + "\"}"), 413, "4194304 bytes");
     try (Api.Wire wire = api.connect()) {
       wire.post(GENERATE, "{");
