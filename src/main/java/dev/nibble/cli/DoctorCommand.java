@@ -64,8 +64,7 @@ final class DoctorCommand implements Callable<Integer> {
     if (targets != null) {
       return targets;
     }
-    String setting = System.getenv(TARGETS_SETTING);
-    return setting == null || setting.isBlank() ? List.of() : Arrays.asList(setting.split(","));
+    return setting(TARGETS_SETTING).map(list -> Arrays.asList(list.split(","))).orElse(List.of());
   }
 
   private void look(SequentialEngine engine, List<OffloadSettings.Target> accelerators) throws InterruptedException {
@@ -94,7 +93,16 @@ final class DoctorCommand implements Callable<Integer> {
   }
 
   private static Optional<Path> file(String name) {
-    return Optional.ofNullable(System.getenv(name)).filter(text -> !text.isBlank()).map(Path::of);
+    return setting(name).map(Path::of);
+  }
+
+  /** A setting as {@code serve} would take it from the environment. */
+  private static Optional<String> setting(String name) {
+    Optional<String> value = Optional.ofNullable(System.getenv(name));
+    if (value.isPresent() && value.get().isBlank()) {
+      throw new IllegalArgumentException(name + " is empty; give it a value, or leave it out");
+    }
+    return value;
   }
 
   private void say(boolean fine, String what, String finding) {

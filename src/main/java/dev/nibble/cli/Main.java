@@ -10,12 +10,16 @@ import java.io.IOException;
 import java.io.PrintStream;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.AccessDeniedException;
+import java.nio.file.InvalidPathException;
 import java.nio.file.NoSuchFileException;
+import java.nio.file.Path;
+import java.util.Optional;
 import picocli.CommandLine;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Model.CommandSpec;
 import picocli.CommandLine.ParameterException;
 import picocli.CommandLine.Spec;
+import picocli.CommandLine.TypeConversionException;
 
 /** The program. Only {@code serve} starts the framework; other commands cost nothing of it. */
 @QuarkusMain
@@ -39,6 +43,10 @@ public final class Main implements Runnable {
     // Answers are UTF-8 whatever the terminal's locale says.
     System.setOut(new PrintStream(new FileOutputStream(FileDescriptor.out), true, StandardCharsets.UTF_8));
     System.setErr(new PrintStream(new FileOutputStream(FileDescriptor.err), true, StandardCharsets.UTF_8));
+    Optional<String> garbled = LocaleCheck.complaint(System.getProperty("sun.jnu.encoding"), args, System.getenv());
+    if (garbled.isPresent()) {
+      System.exit(complain(garbled.get()));
+    }
     int status;
     try {
       status = commandLine().execute(args);
@@ -53,17 +61,31 @@ public final class Main implements Runnable {
 
   static CommandLine commandLine() {
     return new CommandLine(new Main())
+        .registerConverter(Path.class, Main::path)
         .setParameterExceptionHandler((failure, arguments) -> refuse(failure))
         .setExecutionExceptionHandler((failure, line, result) -> switch (failure) {
           case ParameterException problem -> refuse(problem);
           case NoSuchFileException missing -> complain("no such file: " + missing.getFile());
           case AccessDeniedException closed -> complain("permission denied: " + closed.getFile());
           case IOException problem -> complain(problem.getMessage());
+          case InvalidPathException unusable -> complain(LocaleCheck.complaint(unusable));
           case EngineException problem -> complain(problem.getMessage());
           case IllegalArgumentException problem -> complain(problem.getMessage());
           case GgufKeyException problem -> complain(problem.getMessage());
           case Exception defect -> admit(defect);
         });
+  }
+
+  /** A file's or folder's name. An empty one is a mistake, such as a variable that was never set: Java takes it for the working directory. */
+  private static Path path(String text) {
+    if (text.isEmpty()) {
+      throw new TypeConversionException("the name is empty");
+    }
+    try {
+      return Path.of(text);
+    } catch (InvalidPathException unusable) {
+      throw new TypeConversionException(LocaleCheck.complaint(unusable));
+    }
   }
 
   private static int refuse(ParameterException failure) {

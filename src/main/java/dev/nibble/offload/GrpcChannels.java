@@ -14,7 +14,9 @@ import io.netty.handler.ssl.SslProvider;
 import java.io.IOException;
 import java.net.InetSocketAddress;
 import java.nio.file.Path;
+import java.util.Map;
 import java.util.Optional;
+import java.util.concurrent.ConcurrentHashMap;
 import java.util.concurrent.TimeUnit;
 
 /**
@@ -26,6 +28,7 @@ public final class GrpcChannels implements AutoCloseable {
   private static final int KEEPALIVE_SECONDS = 5;
   private static final int KEEPALIVE_ANSWER_SECONDS = 3;
 
+  private final Map<Path, KeyHeader> keys = new ConcurrentHashMap<>(); // one a file, so that what is wrong with it is said once for all connections
   private final EventLoopGroup loop = new NioEventLoopGroup(1, Thread.ofPlatform().name("nibble-grpc-client").daemon(true).factory());
 
   public GrpcChannels() {
@@ -48,7 +51,7 @@ public final class GrpcChannels implements AutoCloseable {
     NettyChannelBuilder builder = NettyChannelBuilder.forAddress(address).eventLoopGroup(loop).channelFactory(NioSocketChannel::new).proxyDetector(server -> null)
         .overrideAuthority(authority).directExecutor().disableRetry()
         .keepAliveTime(KEEPALIVE_SECONDS, TimeUnit.SECONDS).keepAliveTimeout(KEEPALIVE_ANSWER_SECONDS, TimeUnit.SECONDS);
-    keyFile.ifPresent(file -> builder.intercept(new KeyHeader(file)));
+    keyFile.ifPresent(file -> builder.intercept(keys.computeIfAbsent(file, KeyHeader::new)));
     if (tls.isEmpty()) {
       return builder.usePlaintext().build();
     }

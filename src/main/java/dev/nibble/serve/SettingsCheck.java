@@ -25,6 +25,8 @@ public final class SettingsCheck {
 
   /** Checks all {@code nibble.*} settings. @throws IllegalArgumentException one line that names the setting, its value, and what is allowed */
   public static void require(Config config) {
+    EmptySettings.require(config);
+    TlsSettings.require(config);
     integer(config, "nibble.threads", MOST_THREADS);
     integer(config, "nibble.queue-capacity", Integer.MAX_VALUE);
     integer(config, "nibble.default-max-tokens", Integer.MAX_VALUE);

@@ -15,6 +15,11 @@ final class CliIT extends CliTest {
     return List.of(Path.of(System.getProperty("native.image.path")).toString());
   }
 
+  @Override
+  boolean readsEveryLocale() {
+    return true;
+  }
+
   /** Under the JVM only the packaged program can serve. */
   @Test
   void serveEndsWithWhatIsWrongWithTheModel() throws Exception {

@@ -10,11 +10,15 @@ import java.io.InputStream;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.nio.file.attribute.PosixFilePermissions;
 import java.security.MessageDigest;
 import java.util.ArrayList;
 import java.util.HexFormat;
 import java.util.List;
+import java.util.Map;
 import java.util.concurrent.CompletableFuture;
+import java.util.concurrent.ExecutorService;
+import java.util.concurrent.Executors;
 import java.util.concurrent.TimeUnit;
 import java.util.regex.Matcher;
 import java.util.regex.Pattern;
@@ -56,9 +60,19 @@ class CliTest {
   }
 
   private static Outcome run(String input, List<String> program, String... arguments) throws IOException, InterruptedException {
+    return run(input, Map.of(), program, arguments);
+  }
+
+  /** @param environment variables that are added to this process's own; an empty name stands for none of its own */
+  private static Outcome run(String input, Map<String, String> environment, List<String> program, String... arguments) throws IOException, InterruptedException {
     List<String> command = new ArrayList<>(program);
     command.addAll(List.of(arguments));
-    Process process = new ProcessBuilder(command).start();
+    ProcessBuilder builder = new ProcessBuilder(command);
+    builder.environment().putAll(environment);
+    if (builder.environment().remove("") != null) {
+      builder.environment().keySet().retainAll(environment.keySet());
+    }
+    Process process = builder.start();
     CompletableFuture<String> out = CompletableFuture.supplyAsync(() -> text(process.getInputStream()));
     CompletableFuture<String> err = CompletableFuture.supplyAsync(() -> text(process.getErrorStream()));
     process.getOutputStream().write(input.getBytes(StandardCharsets.UTF_8));
@@ -119,6 +133,105 @@ class CliTest {
     assertThat(nibble("keys", "revoke", "--file", file.toString(), "--name", "thermostats")).isEqualTo(new Outcome(0, "", ""));
     refuses("has no key named \"thermostats\"", "keys", "revoke", "--file", file.toString(), "--name", "thermostats");
     assertThat(Files.readString(file)).endsWith("# Prometheus\n" + line + "\n");
+  }
+
+  /** Sixteen at once, and four that take keys away beside them: what a program said it did is done, and nothing else is left in the folder. */
+  @Test
+  void keysMadeAtOnceAreAllThere() throws Exception {
+    Path file = folder.resolve("keys");
+    for (int i = 0; i < 4; i++) {
+      assertThat(nibble("keys", "new", "--name", "old" + i, "--file", file.toString()).status()).isZero();
+    }
+    Files.setPosixFilePermissions(file, PosixFilePermissions.fromString("rw-r-----"));
+    List<CompletableFuture<Outcome>> outcomes = new ArrayList<>();
+    try (ExecutorService starters = Executors.newVirtualThreadPerTaskExecutor()) {
+      for (int i = 0; i < 16; i++) {
+        String name = "new" + i;
+        outcomes.add(CompletableFuture.supplyAsync(() -> outcome("keys", "new", "--name", name, "--file", file.toString()), starters));
+        if (i % 4 == 0) {
+          String old = "old" + i / 4;
+          outcomes.add(CompletableFuture.supplyAsync(() -> outcome("keys", "revoke", "--name", old, "--file", file.toString()), starters));
+        }
+      }
+    }
+    String text = Files.readString(file);
+    int made = 0;
+    for (CompletableFuture<Outcome> each : outcomes) {
+      assertThat(each.join().status()).as(each.join().err()).isZero();
+      String key = each.join().out().strip();
+      if (!key.isEmpty()) {
+        assertThat(text).contains("sha256:" + HexFormat.of().formatHex(MessageDigest.getInstance("SHA-256").digest(key.getBytes(StandardCharsets.UTF_8))) + "\n");
+        made++;
+      }
+    }
+    assertThat(made).isEqualTo(16);
+    assertThat(text).doesNotContain("old");
+    assertThat(PosixFilePermissions.toString(Files.getPosixFilePermissions(file))).isEqualTo("rw-r-----");
+    try (var files = Files.list(folder)) {
+      assertThat(files).containsExactly(file);
+    }
+  }
+
+  private Outcome outcome(String... arguments) {
+    try {
+      return nibble(arguments);
+    } catch (IOException | InterruptedException failure) {
+      throw new IllegalStateException(failure);
+    }
+  }
+
+  /** A name that is empty is a variable that was never set, not the wish to serve everybody or the embedded model. */
+  @Test
+  void namesThatAreEmptyAreMistakes() throws Exception {
+    refuses("Invalid value for option '--keys-file': the name is empty", "serve", "--keys-file", "");
+    refuses("the name is empty", "serve", "--model", "");
+    refuses("the name is empty", "run", "--model", "", "x");
+    refuses("the name is empty", "inspect", "");
+    refuses("the name is empty", "keys", "list", "--file", "");
+    refuses("nibble.auth.keys-file is empty; give it a value, or leave it out", "serve", "-Dnibble.auth.keys-file=");
+    for (String name : List.of("NIBBLE_AUTH_KEYS_FILE", "NIBBLE_MODEL", "NIBBLE_OFFLOAD_POLICY", "QUARKUS_HTTP_PORT")) {
+      Outcome outcome = run("", Map.of(name, ""), program(), "serve");
+      assertThat(outcome.err()).isEqualTo("nibble: " + name + " is empty; give it a value, or leave it out\n");
+      assertThat(outcome.status()).isEqualTo(2);
+    }
+    Outcome doctor = run("", Map.of("NIBBLE_OFFLOAD_TARGETS", ""), program(), "doctor");
+    assertThat(doctor.err()).isEqualTo("nibble: NIBBLE_OFFLOAD_TARGETS is empty; give it a value, or leave it out\n");
+  }
+
+  @Test
+  void certificatesThatCantBeUsedGetOneLine() throws Exception {
+    Path text = Files.writeString(folder.resolve("text.pem"), "this is no certificate");
+    for (String[] pair : new String[][] {{"quarkus.http.ssl.certificate.files", "quarkus.http.ssl.certificate.key-files"},
+        {"quarkus.grpc.server.ssl.certificate", "quarkus.grpc.server.ssl.key"}, {"quarkus.tls.key-store.pem.0.cert", "quarkus.tls.key-store.pem.0.key"}}) {
+      refuses(pair[0] + ": nowhere.pem: no such file", "serve", "-D" + pair[0] + "=nowhere.pem", "-D" + pair[1] + "=nowhere.pem");
+      refuses(pair[0] + ": " + text + " holds no certificate", "serve", "-D" + pair[0] + "=" + text, "-D" + pair[1] + "=" + text);
+    }
+  }
+
+  /** Whether the program reads what it is given alike in every locale: a JVM by itself can't, and says so. */
+  boolean readsEveryLocale() {
+    return false;
+  }
+
+  @Test
+  void everyLocaleIsRightOrRefused() throws Exception {
+    byte[] model = Files.readAllBytes(EMBEDDED);
+    Path file = Files.write(Path.of(folder.toString(), "modèle é.gguf"), model);
+    for (Map<String, String> locale : List.of(Map.of("", ""), Map.of("", "", "LC_ALL", "C"), Map.of("", "", "LANG", "xx_YY"), Map.of("", "", "LC_ALL", "C.UTF-8"))) {
+      Outcome inspected = run("", locale, program(), "inspect", file.toString());
+      Outcome told = run("", locale, program(), "run", "--temp", "0", "--max-tokens", "4", "Café");
+      if (readsEveryLocale() || locale.containsValue("C.UTF-8")) {
+        assertThat(inspected.status()).as(locale + inspected.err()).isZero();
+        assertThat(inspected.out()).contains("modèle é.gguf (GGUF v3");
+        assertThat(told.out()).as(locale.toString()).startsWith("Café");
+      } else {
+        for (Outcome refused : List.of(inspected, told)) {
+          assertThat(refused.status()).isEqualTo(2);
+          assertThat(refused.out()).isEmpty();
+          assertThat(refused.err()).startsWith("nibble: argument ").contains("holds letters that Java can't read in this locale", "LC_ALL=C.UTF-8").hasLineCount(1);
+        }
+      }
+    }
   }
 
   @Test

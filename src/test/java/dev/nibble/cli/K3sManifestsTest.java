@@ -230,7 +230,7 @@ final class K3sManifestsTest {
   void misspelledFieldsAreFound() throws IOException {
     String deployment = Stream.of(Files.readString(BASE.resolve("workload.yaml")).split("(?m)^---$")).filter(text -> text.contains("kind: Deployment")).findFirst().orElseThrow();
     assertThat(strict(YAML.readTree(deployment))).isInstanceOf(Deployment.class);
-    for (String field : List.of("enableServiceLinks:", "readOnlyRootFilesystem:", "periodSeconds:", "mountPath:", "preStop:", "seconds: 5", "maxSurge:", "sizeLimit:")) {
+    for (String field : List.of("enableServiceLinks:", "readOnlyRootFilesystem:", "periodSeconds:", "mountPath:", "preStop:", "seconds: 5", "maxSurge:", "claimName:")) {
       assertThat(deployment).contains(field);
       JsonNode misspelled = YAML.readTree(deployment.replaceFirst(field, "x" + field));
       assertThatThrownBy(() -> strict(misspelled)).as(field).hasMessageContaining("Unrecognized field");
@@ -624,7 +624,7 @@ final class K3sManifestsTest {
     Map<String, List<String>> fields = Map.of(
         "gateway-api-inference/route.yaml", List.of("targetPorts:", "number:", "endpointPickerRef:", "failureMode:", "parentRefs:", "backendRefs:", "timeouts:"),
         "gateway-api-inference/picker.yaml", List.of("roleRef:", "verbs:", "subjects:"),
-        "kserve/runtime.yaml", List.of("supportedModelFormats:", "autoSelect:", "protocolVersions:", "containers:", "periodSeconds:", "sizeLimit:"),
+        "kserve/runtime.yaml", List.of("supportedModelFormats:", "autoSelect:", "protocolVersions:", "containers:", "periodSeconds:", "readOnlyRootFilesystem:"),
         "kserve/service.yaml", List.of("predictor:", "minReplicas:", "enableServiceLinks:", "seccompProfile:", "modelFormat:", "storageUri:", "resources:"));
     for (Map.Entry<String, List<String>> file : fields.entrySet()) {
       String text = Files.readString(ROOT.resolve("overlays").resolve(file.getKey()));

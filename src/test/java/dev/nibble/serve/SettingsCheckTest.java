@@ -1,14 +1,21 @@
 package dev.nibble.serve;
 
+import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatCode;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
 import dev.nibble.serve.auth.KeyFile;
+import io.smallrye.config.EnvConfigSource;
 import io.smallrye.config.PropertiesConfigSource;
 import io.smallrye.config.SmallRyeConfigBuilder;
+import java.lang.reflect.Method;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Locale;
 import java.util.Map;
+import org.eclipse.microprofile.config.spi.ConfigSource;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
@@ -17,7 +24,11 @@ import org.junit.jupiter.params.provider.CsvSource;
 /** Settings that can't be used, and what is said of them. */
 final class SettingsCheckTest {
   private static void check(Map<String, String> settings) {
-    SettingsCheck.require(new SmallRyeConfigBuilder().addDiscoveredConverters().withSources(new PropertiesConfigSource(settings, "test", 100)).build());
+    check(new PropertiesConfigSource(settings, "test", 100));
+  }
+
+  private static void check(ConfigSource source) {
+    SettingsCheck.require(new SmallRyeConfigBuilder().addDiscoveredConverters().withSources(source).build());
   }
 
   @ParameterizedTest
@@ -52,6 +63,31 @@ final class SettingsCheckTest {
   })
   void refusesInOneLine(String name, String value, String allowed) {
     assertThatThrownBy(() -> check(Map.of(name, value))).isInstanceOf(IllegalArgumentException.class).hasMessage(name + " is \"" + value + "\"; allowed: " + allowed);
+  }
+
+  /** As by {@code NIBBLE_AUTH_KEYS_FILE=} of a variable that was never set: the framework would take it for not given, and let everybody in. */
+  @Test
+  void emptySettingsAreMistakes() {
+    List<String> names = new ArrayList<>(names("nibble", ServeConfig.class));
+    assertThat(names).contains("nibble.auth.keys-file", "nibble.model", "nibble.pack-cache", "nibble.offload.policy", "nibble.offload.tls.trust", "nibble.kv.keys");
+    names.addAll(List.of("quarkus.http.port", "quarkus.http.host", "quarkus.grpc.server.port", "quarkus.http.ssl.certificate.files", "quarkus.grpc.server.ssl.key",
+        "quarkus.tls.key-store.pem.0.cert"));
+    for (String name : names) {
+      assertThatThrownBy(() -> check(Map.of(name, ""))).as(name).isInstanceOf(IllegalArgumentException.class).hasMessage(name + " is empty; give it a value, or leave it out");
+      String variable = name.replaceAll("[.-]", "_").toUpperCase(Locale.ROOT);
+      assertThatThrownBy(() -> check(new EnvConfigSource(Map.of(variable, ""), 300))).as(variable).isInstanceOf(IllegalArgumentException.class)
+          .hasMessage(variable + " is empty; give it a value, or leave it out");
+    }
+  }
+
+  /** The names of all settings of a page of them. */
+  private static List<String> names(String prefix, Class<?> page) {
+    List<String> names = new ArrayList<>();
+    for (Method method : page.getDeclaredMethods()) {
+      String name = prefix + "." + method.getName().replaceAll("([A-Z])", "-$1").toLowerCase(Locale.ROOT);
+      names.addAll(method.getReturnType().isInterface() && method.getReturnType().getEnclosingClass() == ServeConfig.class ? names(name, method.getReturnType()) : List.of(name));
+    }
+    return names;
   }
 
   @Test

@@ -4,7 +4,6 @@ import static org.assertj.core.api.Assertions.assertThat;
 
 import java.nio.file.Files;
 import java.nio.file.Path;
-import java.util.List;
 import java.util.concurrent.TimeUnit;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
@@ -20,19 +19,9 @@ final class ShutdownIT {
   @TempDir
   Path folder;
 
-  private static List<String> program() {
-    Path executable = ServiceProcess.executable();
-    if (Files.isExecutable(executable)) {
-      return List.of(executable.toString());
-    }
-    Path jar = Path.of("target/quarkus-app/quarkus-run.jar");
-    assertThat(jar).as("the packaged program").exists();
-    return List.of(Path.of(System.getProperty("java.home"), "bin", "java").toString(), "@src/main/jvm/options", "-jar", jar.toString());
-  }
-
   @Test
   void finishesWhatRunsAndRefusesWhatComes() throws Exception {
-    try (ServiceProcess service = ServiceProcess.start(program(), folder.resolve("log"))) {
+    try (ServiceProcess service = ServiceProcess.start(ServiceProcess.program(), folder.resolve("log"))) {
       Api api = service.api();
       Process process = service.process();
       try (Api.Wire running = api.connect(); Api.Wire other = api.connect()) {

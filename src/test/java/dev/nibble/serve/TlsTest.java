@@ -48,7 +48,7 @@ class TlsTest implements FreeGrpcPort.Client {
   public static final class Encrypted implements QuarkusTestProfile {
     @Override
     public Map<String, String> getConfigOverrides() {
-      if (!made()) {
+      if (!made(CERTIFICATE, KEY, FOLDER.resolve("log"))) {
         return Map.of();
       }
       return Map.of("quarkus.http.ssl.certificate.files", CERTIFICATE.toString(), "quarkus.http.ssl.certificate.key-files", KEY.toString(),
@@ -56,12 +56,13 @@ class TlsTest implements FreeGrpcPort.Client {
           "quarkus.grpc.server.plain-text", "false");
     }
 
-    private static boolean made() {
+    /** Makes a certificate for localhost and its key. */
+    static boolean made(Path certificate, Path key, Path log) {
       try {
-        Files.createDirectories(FOLDER);
+        Files.createDirectories(certificate.getParent());
         Process openssl = new ProcessBuilder("openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes", "-days", "2",
-            "-subj", "/CN=localhost", "-addext", "subjectAltName=DNS:localhost", "-keyout", KEY.toString(), "-out", CERTIFICATE.toString())
-            .redirectErrorStream(true).redirectOutput(FOLDER.resolve("log").toFile()).start();
+            "-subj", "/CN=localhost", "-addext", "subjectAltName=DNS:localhost", "-keyout", key.toString(), "-out", certificate.toString())
+            .redirectErrorStream(true).redirectOutput(log.toFile()).start();
         return openssl.waitFor() == 0;
       } catch (IOException missing) {
         return false;
@@ -86,18 +87,23 @@ class TlsTest implements FreeGrpcPort.Client {
     Assumptions.assumeTrue(Files.exists(CERTIFICATE), "skipped: openssl can't make a certificate here");
   }
 
-  @Test
-  void restIsEncrypted() throws Exception {
+  /** A client that trusts one certificate. */
+  static HttpClient client(Path certificate) throws Exception {
     KeyStore trusted = KeyStore.getInstance(KeyStore.getDefaultType());
     trusted.load(null);
-    try (InputStream in = Files.newInputStream(CERTIFICATE)) {
+    try (InputStream in = Files.newInputStream(certificate)) {
       trusted.setCertificateEntry("nibble", CertificateFactory.getInstance("X.509").generateCertificate(in));
     }
     TrustManagerFactory trust = TrustManagerFactory.getInstance(TrustManagerFactory.getDefaultAlgorithm());
     trust.init(trusted);
     SSLContext context = SSLContext.getInstance("TLS");
     context.init(null, trust.getTrustManagers(), null);
-    HttpClient client = HttpClient.newBuilder().sslContext(context).connectTimeout(Api.PATIENCE).build();
+    return HttpClient.newBuilder().sslContext(context).connectTimeout(Api.PATIENCE).build();
+  }
+
+  @Test
+  void restIsEncrypted() throws Exception {
+    HttpClient client = client(CERTIFICATE);
     HttpRequest request = HttpRequest.newBuilder(base.resolve("/q/health/live")).timeout(Api.PATIENCE).build();
     assertThat(base.getScheme()).isEqualTo("https");
     assertThat(client.send(request, BodyHandlers.ofString()).statusCode()).isEqualTo(200);

@@ -10,13 +10,10 @@ import java.nio.file.AccessDeniedException;
 import java.nio.file.Files;
 import java.nio.file.NoSuchFileException;
 import java.nio.file.Path;
-import java.nio.file.StandardCopyOption;
-import java.nio.file.attribute.PosixFileAttributeView;
 import java.util.ArrayList;
 import java.util.HashSet;
 import java.util.List;
 import java.util.Set;
-import java.util.function.UnaryOperator;
 
 /**
  * The keys that are let in: one {@link ApiKey} a line; empty lines and those that begin with # are for people. Names are there once. The file holds
@@ -26,7 +23,8 @@ import java.util.function.UnaryOperator;
  * @param keys its keys, in its order; with none, nobody is let in
  */
 public record KeyFile(String text, List<ApiKey> keys) {
-  private static final int MOST_BYTES = 1 << 20; // some ten thousand keys; each call is compared with all of them
+  private static final int MAX_BYTES = 1 << 20; // some ten thousand keys; each call is compared with all of them
+  private static final String HEADING = "# API keys of Nibble: name scopes sha256:… [expires:…]\n";
 
   public KeyFile {
     keys = List.copyOf(keys);
@@ -48,7 +46,7 @@ public record KeyFile(String text, List<ApiKey> keys) {
       throw new InvalidKeyFileException(notRegular.getMessage());
     }
     try (InputStream in = Files.newInputStream(file)) {
-      bytes = in.readNBytes(MOST_BYTES + 1);
+      bytes = in.readNBytes(MAX_BYTES + 1);
     } catch (NoSuchFileException missing) {
       throw new InvalidKeyFileException(file + ": no such file");
     } catch (AccessDeniedException closed) {
@@ -56,8 +54,8 @@ public record KeyFile(String text, List<ApiKey> keys) {
     } catch (IOException failure) {
       throw new InvalidKeyFileException(file + " can't be read: " + failure.getMessage());
     }
-    if (bytes.length > MOST_BYTES) {
-      throw new InvalidKeyFileException(file + " is larger than " + MOST_BYTES + " bytes, too large for a key file");
+    if (bytes.length > MAX_BYTES) {
+      throw new InvalidKeyFileException(file + " is larger than " + MAX_BYTES + " bytes, too large for a key file");
     }
     try {
       return StandardCharsets.UTF_8.newDecoder().decode(ByteBuffer.wrap(bytes)).toString();
@@ -93,36 +91,35 @@ public record KeyFile(String text, List<ApiKey> keys) {
     return !line.isBlank() && !line.strip().startsWith("#");
   }
 
-  /** Adds a key to a file, which is made if there is none. @throws IOException if it can't be, or has the name already */
+  /** Adds a key to a file, which is made if there is none. @throws IOException if it can't be, or has the name already; the file is then as before */
   public static void add(Path file, ApiKey key) throws IOException {
-    String before = Files.exists(file) ? text(file) : "# API keys of Nibble: name scopes sha256:… [expires:…]\n";
-    replace(file, before, text -> (text.isEmpty() || text.endsWith("\n") ? text : text + "\n") + key.line() + "\n");
-  }
-
-  /** Takes a key out of a file, whose other lines stay as they are. @throws IOException if it can't be, or there is no key of that name */
-  public static void remove(Path file, String name) throws IOException {
-    KeyFile read = read(file);
-    if (read.keys().stream().noneMatch(key -> key.name().equals(name))) {
-      throw new InvalidKeyFileException(file + " has no key named \"" + name + "\"");
-    }
-    replace(file, read.text(), text -> {
-      StringBuilder rest = new StringBuilder();
-      text.lines().filter(line -> !holdsKey(line) || !ApiKey.parse(line).name().equals(name)).forEach(line -> rest.append(line).append('\n'));
-      return rest.toString();
+    ReplacedFile.change(file, before -> {
+      String text = before.isEmpty() ? HEADING : text(file);
+      return checked(file, text, (text.isEmpty() || text.endsWith("\n") ? text : text + "\n") + key.line() + "\n");
     });
   }
 
-  /** Replaces a file whole, so that a service never reads half of it. */
-  private static void replace(Path file, String before, UnaryOperator<String> change) throws IOException {
+  /** Takes a key out of a file, whose other lines stay as they are. @throws IOException if it can't be, or there is no key of that name; the file is then as before */
+  public static void remove(Path file, String name) throws IOException {
+    read(file);
+    ReplacedFile.change(file, before -> {
+      KeyFile read = read(file);
+      if (read.keys().stream().noneMatch(key -> key.name().equals(name))) {
+        throw new InvalidKeyFileException(file + " has no key named \"" + name + "\"");
+      }
+      StringBuilder rest = new StringBuilder();
+      read.text().lines().filter(line -> !holdsKey(line) || !ApiKey.parse(line).name().equals(name)).forEach(line -> rest.append(line).append('\n'));
+      return checked(file, read.text(), rest.toString());
+    });
+  }
+
+  /** The text after a change, if the service could use it. */
+  private static String checked(Path file, String before, String after) throws InvalidKeyFileException {
     parse(file, before);
-    String after = change.apply(before);
     parse(file, after);
-    Path target = Files.exists(file) ? file.toRealPath() : file.toAbsolutePath();
-    Path part = target.resolveSibling(target.getFileName() + ".part");
-    Files.writeString(part, after);
-    if (Files.exists(target) && Files.getFileAttributeView(target, PosixFileAttributeView.class) != null) {
-      Files.setPosixFilePermissions(part, Files.getPosixFilePermissions(target)); // whoever could read it still can
+    if (after.getBytes(StandardCharsets.UTF_8).length > MAX_BYTES) {
+      throw new InvalidKeyFileException(file + " would be larger than " + MAX_BYTES + " bytes, too large for a key file");
     }
-    Files.move(part, target, StandardCopyOption.ATOMIC_MOVE, StandardCopyOption.REPLACE_EXISTING);
+    return after;
   }
 }

@@ -151,6 +151,40 @@ final class AccessTest {
   }
 
   @Test
+  void aLinkStaysOneAndAFileThatCantBeChangedStaysAsItIs() throws Exception {
+    ApiKey key = ApiKey.of("a", Set.of(Scope.METRICS), "nib_x", Optional.empty());
+    Path real = Files.createDirectory(folder.resolve("real")).resolve("keys");
+    KeyFile.add(real, ApiKey.of("first", Set.of(Scope.METRICS), "nib_y", Optional.empty()));
+    Path link = Files.createSymbolicLink(folder.resolve("keys"), Path.of("real/keys"));
+    KeyFile.add(link, key);
+    assertThat(link).isSymbolicLink();
+    assertThat(KeyFile.read(real).keys()).extracting(ApiKey::name).containsExactly("first", "a");
+    Path nowhere = Files.createSymbolicLink(folder.resolve("nowhere"), Path.of("gone/keys"));
+    assertThatThrownBy(() -> KeyFile.add(nowhere, key)).isInstanceOf(InvalidKeyFileException.class).hasMessage(nowhere + " is a link to gone/keys, which is not there");
+    Path inNoFolder = folder.resolve("none").resolve("keys");
+    assertThatThrownBy(() -> KeyFile.add(inNoFolder, key)).isInstanceOf(InvalidKeyFileException.class)
+        .hasMessage(inNoFolder + " can't be written: there is no folder " + inNoFolder.getParent());
+    String before = Files.readString(real);
+    assertThatThrownBy(() -> KeyFile.add(link, key)).hasMessageContaining("the name \"a\" is there twice");
+    assertThat(real).hasContent(before);
+    try (var files = Files.list(real.getParent())) {
+      assertThat(files).containsExactly(real);
+    }
+  }
+
+  @Test
+  void whatKilledProgramsLeftIsRemoved() throws Exception {
+    Path file = folder.resolve("keys");
+    Files.createFile(folder.resolve(".keys.3b0c.part"));
+    Files.createFile(folder.resolve(".keys.lock"));
+    Path others = Files.createFile(folder.resolve(".other.part"));
+    KeyFile.add(file, ApiKey.of("a", Set.of(Scope.METRICS), "nib_x", Optional.empty()));
+    try (var files = Files.list(folder)) {
+      assertThat(files).containsExactlyInAnyOrder(file, others);
+    }
+  }
+
+  @Test
   void keysAreNeverTheSame() {
     Set<String> keys = new HashSet<>();
     for (int i = 0; i < 1000; i++) {

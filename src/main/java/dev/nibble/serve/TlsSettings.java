@@ -1,0 +1,84 @@
+package dev.nibble.serve;
+
+import io.smallrye.config.SmallRyeConfig;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Map;
+import java.util.Optional;
+import java.util.TreeSet;
+import java.util.regex.Pattern;
+import org.eclipse.microprofile.config.Config;
+
+/** Finds certificates and keys that the servers can't use. The framework tells of some with a page of its own, and serves with others until somebody connects. */
+final class TlsSettings {
+  private static final String HTTP = "quarkus.http.ssl.certificate.";
+  private static final String GRPC = "quarkus.grpc.server.ssl.";
+  private static final String OFFLOAD = "nibble.offload.tls.";
+  /** Settings of one certificate and of its key, which differ in their last word. */
+  private static final Map<String, String> PAIRS = Map.of(HTTP + "files", HTTP + "key-files", GRPC + "certificate", GRPC + "key", OFFLOAD + "certificate", OFFLOAD + "key");
+  // With dots for dashes, as the framework lists settings of the environment.
+  private static final Pattern REGISTERED_CERTIFICATE = Pattern.compile("quarkus\\.tls\\.(.+\\.)?key\\.store\\.pem\\.[^.]+\\.cert");
+  private static final Pattern TRUSTED = Pattern.compile("quarkus\\.tls\\.(.+\\.)?trust\\.store\\.pem\\.certs(\\[\\d+])?|nibble\\.offload\\.tls\\.trust");
+  private static final Pattern STORE = Pattern.compile("quarkus\\.tls\\.(.+\\.)?(key|trust)\\.store\\.(p12|jks)\\.path"
+      + "|quarkus\\.http\\.ssl\\.certificate\\.(key\\.store\\.file|trust\\.store\\.files?)|quarkus\\.grpc\\.server\\.ssl\\.(key|trust)\\.store");
+
+  private final SmallRyeConfig settings;
+
+  private TlsSettings(Config config) {
+    settings = config.unwrap(SmallRyeConfig.class);
+  }
+
+  /** @throws IllegalArgumentException one line that names the setting, the file, and what is wrong with it */
+  static void require(Config config) {
+    new TlsSettings(config).require();
+  }
+
+  private void require() {
+    PAIRS.forEach(this::pair);
+    TreeSet<String> names = new TreeSet<>();
+    settings.getPropertyNames().forEach(names::add);
+    for (String name : names) {
+      String dotted = name.replace('-', '.');
+      if (REGISTERED_CERTIFICATE.matcher(dotted).matches()) {
+        pair(name, name.substring(0, name.length() - "cert".length()) + "key");
+      } else if (TRUSTED.matcher(dotted).matches()) {
+        files(name).forEach(file -> refuse(name, PemFiles.certificates(file).complaint()));
+      } else if (STORE.matcher(dotted).matches()) {
+        files(name).forEach(file -> refuse(name, PemFiles.unreadable(file)));
+      }
+    }
+  }
+
+  private void pair(String certificateName, String keyName) {
+    List<String> certificates = files(certificateName);
+    List<String> keys = files(keyName);
+    if (certificates.isEmpty() != keys.isEmpty() && !certificateName.startsWith(OFFLOAD)) {
+      throw new IllegalArgumentException(certificateName + " and " + keyName + " go together; set both or neither");
+    }
+    if (certificates.size() != keys.size()) {
+      return; // several for one: told by the framework, or of an accelerator by the check of its settings
+    }
+    for (int i = 0; i < certificates.size(); i++) {
+      PemFiles.Certificates read = PemFiles.certificates(certificates.get(i));
+      refuse(certificateName, read.complaint());
+      refuse(keyName, PemFiles.keyComplaint(keys.get(i), certificates.get(i), read.all().getFirst()));
+    }
+  }
+
+  /** The files of a setting; none where it is not set. */
+  private List<String> files(String name) {
+    List<String> files = new ArrayList<>();
+    for (String file : settings.getOptionalValue(name, String.class).orElse("").split(",")) {
+      if (!file.isBlank()) {
+        files.add(file.strip());
+      }
+    }
+    return files;
+  }
+
+  private static void refuse(String name, Optional<String> complaint) {
+    complaint.ifPresent(text -> {
+      throw new IllegalArgumentException(name + ": " + text);
+    });
+  }
+}
