@@ -2,7 +2,7 @@
 # Containers, unit, notices to systemd, installer, alerts and dashboard, tried on this machine without a Docker engine.
 #
 #   deploy/test.sh              everything that can be tried here
-#   deploy/test.sh PART …       parts: files, unit, installer, alerts, notices, container, boot
+#   deploy/test.sh PART …       parts: files, unit, installer, alerts, notices, container, boxes, boot
 #
 # It needs target/nibble (./nibble native) and root on Debian or Ubuntu, where it installs what is missing: buildah, systemd, and for `boot`, which
 # starts the unit under a systemd of its own in a container, systemd-container and debootstrap. What can't be installed or run here is skipped, and said.
@@ -77,7 +77,7 @@ now_ms() { date +%s%3N; }
 files_part() {
   local file
   for file in deploy/*.sh; do check "$file is a script" bash -n "$file"; done
-  if need shellcheck shellcheck; then check "shellcheck finds nothing" shellcheck -e SC2016,SC2015,SC1091 deploy/install.sh deploy/test.sh; else skip "shellcheck can't be installed here"; fi
+  if need shellcheck shellcheck; then check "shellcheck finds nothing" shellcheck -e SC2016,SC2015,SC1091 deploy/install.sh deploy/test.sh deploy/boxes.sh; else skip "shellcheck can't be installed here"; fi
   for file in native prebuilt jvm; do
     check "Dockerfile.$file: not root, checks its health, takes other base images" awk '
       /^USER [1-9]/ {user=1} /^HEALTHCHECK/ {health=1} /"health"/ {asks=1} /^ARG BASE=/ {base=1} /^FROM \$\{BASE\}/ {last=NR} /:latest/ {latest=1}
@@ -299,6 +299,23 @@ container_part() {
   check "nibble health after it: exit code 1" bash -c "$(declare -f store run_in); work=$work http=$http grpc=$grpc container=$container; run_in /usr/bin/nibble health; [ \$? -eq 1 ]"
 }
 
+# ---- boxes: the constraints of containers and manifests by namespaces of this machine
+
+boxes_part() {
+  local line
+  NIBBLE_BOX_HTTP_PORT=$((http + 100)) NIBBLE_BOX_GRPC_PORT=$((grpc + 100)) deploy/boxes.sh native >"$work/boxes.log" 2>&1 || true
+  while read -r line; do
+    case $line in
+      'ok '*) pass "${line#ok       }" ;;
+      'FAILED '*) miss "${line#FAILED   }" ;;
+      'skipped '*) skip "${line#skipped  }" ;;
+      *' passed, '*) ;;
+      *) printf '         %s\n' "$line" ;;
+    esac
+  done <"$work/boxes.log"
+  grep -qE ' passed, |^skipped ' "$work/boxes.log" || miss "deploy/boxes.sh reached its end"
+}
+
 # ---- boot: a Debian of its own, started by its systemd in a container without a network; install.sh there, for real
 
 # What happens in it. Its results are lines of /result, "ok WHAT" or "FAILED WHAT".
@@ -376,11 +393,11 @@ boot_part() {
 
 [ -x target/nibble ] || { echo "deploy: needs target/nibble: ./nibble native" >&2; exit 2; }
 parts=("$@")
-[ ${#parts[@]} -gt 0 ] || parts=(files unit installer alerts notices container boot)
+[ ${#parts[@]} -gt 0 ] || parts=(files unit installer alerts notices container boxes boot)
 for part in "${parts[@]}"; do
   case $part in
-    files | unit | installer | alerts | notices | container | boot) ;;
-    *) echo "deploy: no part $part; allowed: files, unit, installer, alerts, notices, container, boot" >&2; exit 2 ;;
+    files | unit | installer | alerts | notices | container | boxes | boot) ;;
+    *) echo "deploy: no part $part; allowed: files, unit, installer, alerts, notices, container, boxes, boot" >&2; exit 2 ;;
   esac
 done
 for part in "${parts[@]}"; do
