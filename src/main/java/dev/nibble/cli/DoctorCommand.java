@@ -44,9 +44,9 @@ final class DoctorCommand implements Callable<Integer> {
 
   @Override
   public Integer call() throws IOException, InterruptedException {
-    Runtime machine = Runtime.getRuntime();
-    say(true, "machine", machine.availableProcessors() + " processors, " + System.getProperty("os.arch") + ", " + (machine.maxMemory() >> 20) + " MB of heap");
+    say(true, "machine", Runtime.getRuntime().availableProcessors() + " processors, " + System.getProperty("os.arch"));
     ModelOpener.Opened opened = model.open();
+    say(opened.memory().complaint().isEmpty(), "memory", opened.memory().complaint().orElse(opened.memory().toString()));
     say(opened.whyNoVectors().isEmpty(), "vectors", opened.whyNoVectors().isEmpty() ? opened.vectorBits() + " bits" : opened.whyNoVectors());
     say(true, "model", opened.info().name() + ", " + opened.info().parameters() / 1_000_000 + " M parameters, context " + opened.info().contextLength());
     List<OffloadSettings.Target> accelerators = targets().stream().map(OffloadSettings.Target::of).toList();

@@ -4,6 +4,7 @@ import dev.nibble.format.ModelFile;
 import dev.nibble.format.Printable;
 import dev.nibble.format.pack.PackFile;
 import dev.nibble.model.MemoryNeed;
+import dev.nibble.model.MemoryPlan;
 import dev.nibble.model.kvcache.KvCacheOptions;
 import dev.nibble.tokenizer.GgufVocabulary;
 import java.io.IOException;
@@ -19,13 +20,8 @@ final class K3sSizeCommand implements Callable<Integer> {
   private static final int MOST_STREAMS = 4096; // beyond any gateway; keeps typing errors out
   private static final long MIB = 1 << 20;
 
-  /** The native executable with the embedded model is 78 MB resident after a request (README, "Measured"): both servers, code, heap, and that small model itself. */
-  private static final long PROGRAM = 78_000_000;
   /** A token of the vocabulary: string, score and hash tables took 144 bytes of heap (docs/operations.md); the rest is for the merges of byte-level ones. */
   private static final long VOCABULARY_TOKEN = 256;
-  /** The limit's part above the request: garbage between collections, requests' and answers' buffers. Also, a native executable's heap may fill 80 % of a limit. */
-  private static final int SPARE_FRACTION = 4;
-  private static final long LEAST_SPARE = 64 * MIB; // 16 request bodies of 4 MB, the largest accepted
 
   @Option(names = "--model", paramLabel = "FILE", required = true, description = "GGUF or packed file.")
   private Path model;
@@ -58,17 +54,19 @@ final class K3sSizeCommand implements Callable<Integer> {
   }
 
   private String patch(MemoryNeed need, long vocabulary) {
-    long request = PROGRAM + vocabulary + need.weights() + need.scratch() + streams * need.sequence();
-    long limit = request + Math.max(LEAST_SPARE, request / SPARE_FRACTION);
+    MemoryPlan plan = MemoryPlan.needed(need, vocabulary, streams);
+    long live = MemoryPlan.live(need, vocabulary, streams);
+    long request = plan.program() + plan.weights() + live;
     // One processor more than computes as the limit: a thread throttled for the servers' sake would keep all the others waiting.
     return String.format(Locale.ROOT, """
         # Made by nibble k3s-size for %s. Memory, in MiB:
-        # %7d  the program
-        # %7d  the vocabulary
+        # %7d  the program, outside its heap
         # %7d  weights
-        # %7d  scratch
-        # %7d  keys and values of %d × %d tokens (%s)
-        # The limit leaves a quarter more, and 64 at least, for garbage and buffers.
+        # %7d  heap in use: the servers and their requests,
+        # %7d    the vocabulary,
+        # %7d    scratch,
+        # %7d    keys and values of %d × %d tokens (%s)
+        # The limit has as much again for garbage until it is collected, and %d for connections' buffers.
         apiVersion: apps/v1
         kind: Deployment
         metadata:
@@ -89,9 +87,9 @@ final class K3sSizeCommand implements Callable<Integer> {
                     limits:
                       cpu: "%d"
                       memory: %dMi
-        """, Printable.message(model.getFileName().toString()), mebibytes(PROGRAM), mebibytes(vocabulary), mebibytes(need.weights()),
-        mebibytes(need.scratch()), mebibytes(streams * need.sequence()), streams, need.context(), need.cache(), threads, threads, mebibytes(request),
-        threads + 1, mebibytes(limit));
+        """, Printable.message(model.getFileName().toString()), mebibytes(plan.program()), mebibytes(need.weights()), mebibytes(live),
+        mebibytes(vocabulary), mebibytes(need.scratch()), mebibytes(streams * need.sequence()), streams, need.context(), need.cache(), mebibytes(plan.buffers()),
+        threads, threads, mebibytes(request), threads + 1, mebibytes(plan.limit()));
   }
 
   /** Rounded up. */

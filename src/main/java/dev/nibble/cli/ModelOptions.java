@@ -103,6 +103,7 @@ final class ModelOptions {
 
   /** Opens the model, with a progress line if that takes long, and says on standard error what it must do without. */
   ModelOpener.Opened open() throws IOException {
+    HeapLimit.require(ModelOpener.fittingPlan(model()));
     ProgressLine progress = new ProgressLine("loading");
     ModelOpener.Opened opened = ModelOpener.open(model(), Optional.empty(), threads(), cache(), packCache().map(ModelOptions::packs), progress::show);
     progress.clear();

@@ -1,5 +1,6 @@
 package dev.nibble.cli;
 
+import dev.nibble.engine.ModelOpener;
 import dev.nibble.format.InputFile;
 import dev.nibble.serve.SettingsCheck;
 import io.quarkus.runtime.Quarkus;
@@ -50,6 +51,7 @@ final class ServeCommand implements Callable<Integer> {
     setPort("--http-port", "quarkus.http.port", httpPort);
     setPort("--grpc-port", "quarkus.grpc.server.port", grpcPort);
     SettingsCheck.require(ConfigProvider.getConfig());
+    HeapLimit.require(ModelOpener.fittingPlan(ConfigProvider.getConfig().getOptionalValue("nibble.model", String.class).map(Path::of)));
     Quarkus.run();
     return 0;
   }

@@ -11,6 +11,8 @@ import dev.nibble.kernel.Processors;
 import dev.nibble.kernel.WorkerPool;
 import dev.nibble.model.InvalidModelException;
 import dev.nibble.model.LlamaLoader;
+import dev.nibble.model.MemoryNeed;
+import dev.nibble.model.MemoryPlan;
 import dev.nibble.model.kvcache.KvCacheOptions;
 import dev.nibble.tokenizer.GgufVocabulary;
 import dev.nibble.tokenizer.Tokenizer;
@@ -36,7 +38,7 @@ public final class ModelOpener {
   private ModelOpener() {}
 
   /** A model, its tokenizer, and what is told of it. */
-  public record Opened(ModelInfo info, LlamaLoader.Loaded loaded, Tokenizer tokenizer) {
+  public record Opened(ModelInfo info, LlamaLoader.Loaded loaded, Tokenizer tokenizer, MemoryPlan memory) {
     /** Which code multiplies matrices: {@code vector} or {@code scalar}. */
     public String kernels() {
       return switch (loaded.kernels().mode()) {
@@ -84,13 +86,15 @@ public final class ModelOpener {
     try (ModelFile file = path.isEmpty() ? embedded()
         : packs.isPresent() ? packs.get().open(path.get(), count, ModelOpener::check, progress::packed) : PackFile.openAny(path.get())) {
       Tokenizer tokenizer = new VocabularyTokenizer(GgufVocabulary.read(file.metadata()));
+      MemoryPlan plan = MemoryPlan.here(MemoryNeed.of(file, cache).weights());
+      progress.planned(plan);
       LlamaLoader.Loaded loaded = LlamaLoader.load(file, count, cache, progress);
       file.guard();
       InspectReport report = new InspectReport(file);
       long created = path.isPresent() ? Files.getLastModifiedTime(path.get()).toInstant().getEpochSecond() : EMBEDDED_CREATED;
       ModelInfo info = new ModelInfo(name.orElse(path.map(ModelOpener::nameOf).orElse(EMBEDDED)), file.metadata().requireString("general.architecture"),
           report.parameters(), loaded.model().contextLength(), tokenizer.vocabularySize(), report.bitsPerWeight(), Math.min(created, Instant.now().getEpochSecond()));
-      return new Opened(info, loaded, tokenizer);
+      return new Opened(info, loaded, tokenizer, plan);
     } catch (GgufKeyException e) {
       throw new InvalidModelException("the model can't be run: " + e.getMessage());
     }
@@ -118,6 +122,15 @@ public final class ModelOpener {
       LlamaLoader.check(file);
     } catch (GgufKeyException e) {
       throw new InvalidModelException("the model can't be run: " + e.getMessage());
+    }
+  }
+
+  /** How this process's memory should be shared out while a model is run: told from its file's size, an eighth more for tiles' padding, before it is opened. */
+  public static MemoryPlan fittingPlan(Optional<Path> path) {
+    try {
+      return MemoryPlan.fitting(path.isPresent() ? Files.size(path.get()) / 8 * 9 : 0);
+    } catch (IOException unreadable) {
+      return MemoryPlan.fitting(0); // told when it is opened
     }
   }
 

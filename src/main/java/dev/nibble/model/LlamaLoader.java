@@ -39,6 +39,9 @@ public final class LlamaLoader {
   @FunctionalInterface
   public interface Progress {
     void packed(long bytes, long totalBytes);
+
+    /** Told once, before memory is taken for weights. */
+    default void planned(MemoryPlan plan) {}
   }
 
   /**

@@ -8,6 +8,8 @@ import dev.nibble.engine.ModelOpener;
 import dev.nibble.engine.OffloadPolicy;
 import dev.nibble.engine.SequentialEngine;
 import dev.nibble.format.pack.PackCache;
+import dev.nibble.model.LlamaLoader;
+import dev.nibble.model.MemoryPlan;
 import dev.nibble.model.kvcache.KvCacheOptions;
 import dev.nibble.offload.OffloadSettings;
 import dev.nibble.offload.OffloadingEngine;
@@ -46,13 +48,7 @@ final class ModelEngineLoader implements EngineLoader {
     KvCacheOptions cache = KvCacheOptions.of(config.kv().keys(), config.kv().values(), config.kv().residual(), config.kv().rotate())
         .within(config.kv().memory());
     long start = System.nanoTime();
-    long[] next = {start + PROGRESS_NANOS};
-    ModelOpener.Opened opened = ModelOpener.open(config.model().map(Path::of), config.modelName(), config.threads(), cache, packs(config), (bytes, total) -> {
-      if (System.nanoTime() >= next[0]) {
-        next[0] += PROGRESS_NANOS;
-        LOG.infof("Loading: %d of %d MB.", bytes / 1_000_000, total / 1_000_000);
-      }
-    });
+    ModelOpener.Opened opened = ModelOpener.open(config.model().map(Path::of), config.modelName(), config.threads(), cache, packs(config), new LoadingLog(start + PROGRESS_NANOS));
     LOG.infof("Loaded %s in %d ms on %d threads.", opened.info().name(), (System.nanoTime() - start) / 1_000_000, opened.loaded().threads());
     if (!opened.whyNoVectors().isEmpty()) {
       LOG.warnf("Matrix products run without vectors, many times slower: %s", opened.whyNoVectors());
@@ -65,6 +61,29 @@ final class ModelEngineLoader implements EngineLoader {
       return local;
     }
     return new OffloadingEngine(local, () -> ModelIdentity.of(config.model().map(Path::of)), settings(config.offload()), observer, offloadMetrics);
+  }
+
+  /** Says how memory is shared out, and how far a long loading has come. */
+  private static final class LoadingLog implements LlamaLoader.Progress {
+    private long next;
+
+    LoadingLog(long next) {
+      this.next = next;
+    }
+
+    @Override
+    public void planned(MemoryPlan plan) {
+      LOG.infof("Memory: %s.", plan);
+      plan.complaint().ifPresent(LOG::warn);
+    }
+
+    @Override
+    public void packed(long bytes, long total) {
+      if (System.nanoTime() - next >= 0) {
+        next += PROGRESS_NANOS;
+        LOG.infof("Loading: %d of %d MB.", bytes / 1_000_000, total / 1_000_000);
+      }
+    }
   }
 
   private static OffloadSettings settings(ServeConfig.Offload offload) {
