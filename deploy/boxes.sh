@@ -178,7 +178,6 @@ alive() { kill -0 "$server"; }
 
 # What strangers and heavy users do at once, for a few seconds: large bodies, long answers, unfinished requests, idle connections, words that are no HTTP.
 hostile() {
-  local each jobs=()
   python3 - "$http" "$grpc" <<'END'
 import socket, sys, threading
 http, grpc = int(sys.argv[1]), int(sys.argv[2])

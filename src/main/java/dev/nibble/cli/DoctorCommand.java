@@ -46,7 +46,8 @@ final class DoctorCommand implements Callable<Integer> {
   public Integer call() throws IOException, InterruptedException {
     say(true, "machine", Runtime.getRuntime().availableProcessors() + " processors, " + System.getProperty("os.arch"));
     ModelOpener.Opened opened = model.open();
-    say(opened.memory().complaint().isEmpty(), "memory", opened.memory().complaint().orElse(opened.memory().toString()));
+    say(opened.memory().complaint().isEmpty(), "memory", opened.memory().complaint().orElse(opened.memory() + ", of which keys and values at most "
+        + (opened.loaded().model().pages().limitBytes() >> 20)));
     say(opened.whyNoVectors().isEmpty(), "vectors", opened.whyNoVectors().isEmpty() ? opened.vectorBits() + " bits" : opened.whyNoVectors());
     say(true, "model", opened.info().name() + ", " + opened.info().parameters() / 1_000_000 + " M parameters, context " + opened.info().contextLength());
     List<OffloadSettings.Target> accelerators = targets().stream().map(OffloadSettings.Target::of).toList();

@@ -48,7 +48,7 @@ final class ModelEngineLoader implements EngineLoader {
     KvCacheOptions cache = KvCacheOptions.of(config.kv().keys(), config.kv().values(), config.kv().residual(), config.kv().rotate())
         .within(config.kv().memory());
     long start = System.nanoTime();
-    ModelOpener.Opened opened = ModelOpener.open(config.model().map(Path::of), config.modelName(), config.threads(), cache, packs(config), new LoadingLog(start + PROGRESS_NANOS));
+    ModelOpener.Opened opened = ModelOpener.open(config.model().map(Path::of), config.modelName(), config.threads(), cache, packs(config), new LoadingLog(start + PROGRESS_NANOS, cache.memoryLimit()));
     LOG.infof("Loaded %s in %d ms on %d threads.", opened.info().name(), (System.nanoTime() - start) / 1_000_000, opened.loaded().threads());
     if (!opened.whyNoVectors().isEmpty()) {
       LOG.warnf("Matrix products run without vectors, many times slower: %s", opened.whyNoVectors());
@@ -65,16 +65,21 @@ final class ModelEngineLoader implements EngineLoader {
 
   /** Says how memory is shared out, and how far a long loading has come. */
   private static final class LoadingLog implements LlamaLoader.Progress {
+    private final long cached; // most bytes of keys and values
     private long next;
 
-    LoadingLog(long next) {
+    LoadingLog(long next, long cached) {
       this.next = next;
+      this.cached = cached;
     }
 
     @Override
     public void planned(MemoryPlan plan) {
-      LOG.infof("Memory: %s.", plan);
+      LOG.infof("Memory: %s, of which keys and values at most %d.", plan, cached >> 20);
       plan.complaint().ifPresent(LOG::warn);
+      if (cached > plan.heap()) {
+        LOG.warnf("Keys and values may take %d MB (nibble.kv.memory), but the heap that they are in has %d.", cached >> 20, plan.heap() >> 20);
+      }
     }
 
     @Override
