@@ -28,7 +28,8 @@ final class MemoryPlanTest {
           assertThat(plan.complaint()).isEmpty();
           assertThat(plan.limit() - sum(plan)).as("what is left over of %s", plan).isLessThan(MIB);
         } else {
-          assertThat(plan.complaint()).hasValueSatisfying(line -> assertThat(line).startsWith("The model does not fit into this container's limit: " + limit + " MB (the cgroup's limit)").doesNotContain("\n"));
+          String beginning = "The model does not fit into this container's limit: " + limit + " MB (the cgroup's limit)";
+          assertThat(plan.complaint()).hasValueSatisfying(line -> assertThat(line).startsWith(beginning).doesNotContain("\n"));
           assertThat(plan.heap()).as("the least").isEqualTo(32 * MIB);
         }
       }
