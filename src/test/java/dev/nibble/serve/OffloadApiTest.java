@@ -83,6 +83,19 @@ class OffloadApiTest {
     assertThat(offload.get("continued").booleanValue()).isFalse();
   }
 
+  /** An accelerator is asked for what fits, not for what the client wrote: its engine would refuse more than its context holds. */
+  @Test
+  void acceleratorsAreAskedForWhatFits() throws Exception {
+    Api.Reply reply = api.post("/v1/completions", "{\"prompt\":\"Once upon a time\",\"max_tokens\":4096,\"temperature\":0,\"ignore_eos\":true,\"offload\":\"require\"}");
+    assertThat(reply.status()).as(reply.text()).isEqualTo(200);
+    JsonNode answer = reply.json();
+    assertThat(answer.at("/usage/total_tokens").intValue()).isEqualTo(1024);
+    assertThat(answer.at("/choices/0/finish_reason").textValue()).isEqualTo("length");
+    assertThat(answer.at("/timings/offload/accelerator").textValue()).isEqualTo(sidecar.target());
+    assertThat(answer.at("/timings/offload/accelerator_tokens").intValue()).isEqualTo(answer.at("/usage/completion_tokens").intValue());
+    assertThat(answer.at("/timings/offload/continued").booleanValue()).isFalse();
+  }
+
   @Test
   void autoSaysWhatItRestsOn() throws Exception {
     String reason = complete("").at("/timings/offload/reason").textValue();

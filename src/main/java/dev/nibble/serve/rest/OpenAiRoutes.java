@@ -189,13 +189,14 @@ public final class OpenAiRoutes {
     return body;
   }
 
-  /** {@code context_length} is an addition of ours that other servers have as well. */
+  /** The context's length has a name of ours, which other servers have as well, and vLLM's. */
   private static ObjectNode describe(ModelInfo model) {
     return JsonNodeFactory.instance.objectNode()
         .put("id", model.name())
         .put("object", "model")
         .put("created", model.createdEpochSeconds())
         .put("owned_by", "nibble")
-        .put("context_length", model.contextLength());
+        .put("context_length", model.contextLength())
+        .put("max_model_len", model.contextLength());
   }
 }

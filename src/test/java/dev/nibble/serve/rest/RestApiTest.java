@@ -75,6 +75,7 @@ class RestApiTest {
     assertThat(model.get("created").isIntegralNumber()).isTrue();
     assertThat(model.get("owned_by").textValue()).isEqualTo("nibble");
     assertThat(model.get("context_length").intValue()).isEqualTo(1024);
+    assertThat(model.get("max_model_len").intValue()).isEqualTo(1024);
     assertThat(api.get("/v1/models/nibble-home").json()).isEqualTo(model);
     assertThat(api.get("/v1/models/nibble%2Dhome").json()).isEqualTo(model);
   }
