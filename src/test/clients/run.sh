@@ -41,7 +41,8 @@ environment() {
     mkdir -p "$cache"
     python3 -m venv "$folder" >"$work/venv.log" 2>&1 || return 1
     # A mirror that is not there is told at once rather than after minutes.
-    "$folder/bin/pip" install -q --disable-pip-version-check --retries 1 --timeout 15 --only-binary :all: -r "$1" >>"$work/venv.log" 2>&1 || return 1
+    # Bytecode is made of what is imported, when it is: that is a small part.
+    "$folder/bin/pip" install -q --disable-pip-version-check --retries 1 --timeout 15 --prefer-binary --no-compile -r "$1" >>"$work/venv.log" 2>&1 || return 1
     touch "$folder/complete"
   fi
   printf '%s\n' "$folder"
@@ -75,7 +76,7 @@ if [ ${#drives[@]} -gt 0 ]; then
   done
   # Nothing is fetched while clients run: what they need is installed, and models' hubs are not asked.
   export HF_HUB_OFFLINE=1 TRANSFORMERS_OFFLINE=1 HF_DATASETS_OFFLINE=1 HF_HUB_DISABLE_TELEMETRY=1 LITELLM_LOCAL_MODEL_COST_MAP=True
-  export HF_HOME="$work/huggingface" PYTHONDONTWRITEBYTECODE=1 NO_PROXY=127.0.0.1 no_proxy=127.0.0.1
+  export HF_HOME="$work/huggingface" PYTHONPYCACHEPREFIX="$cache/bytecode" NO_PROXY=127.0.0.1 no_proxy=127.0.0.1
   export NIBBLE_REST=http://127.0.0.1:$http NIBBLE_GRPC=127.0.0.1:$grpc NIBBLE_SHARED=${NIBBLE_SHARED:-$root/../shared}
   for i in "${!drives[@]}"; do
     list=$here/requirements-${names[$i]}.txt
