@@ -21,6 +21,7 @@ while [ $# -gt 0 ]; do
   esac
 done
 [ $# -gt 0 ] || set -- "$root/nibble"
+"$@" --version >/dev/null # builds, where that is needed
 
 cache=${XDG_CACHE_HOME:-$HOME/.cache}/nibble-clients
 work=$(mktemp -d)

@@ -33,6 +33,8 @@ public class ServedModels {
   public static final int EXIT_LOAD_FAILED = 2;
 
   private static final Logger LOG = Logger.getLogger(ServedModels.class);
+  /** What clients of Ollama put behind a model's name where they mean its only version. */
+  private static final String LATEST = ":latest";
   /** What is left for the last words of calls when the engine took the whole grace period. */
   private static final Duration LAST_WORDS = Duration.ofSeconds(1);
 
@@ -54,9 +56,6 @@ public class ServedModels {
     this.admission = admission;
     this.changes = changes;
   }
-
-  /** What clients of Ollama put behind a model's name where they mean its only version. */
-  private static final String LATEST = ":latest";
 
   /** The engine of a model by its name, behind which {@code :latest} may stand; an empty name finds the default one. */
   public Optional<Engine> find(String name) {
