@@ -12,7 +12,7 @@ import java.util.Optional;
  * @param stop strings that end the answer; they are not part of it
  * @param logProbabilities how many alternatives to report for each token; 0 reports only the chosen one, -1 nothing
  * @param ignoreEndOfGeneration keep going after an end token, for measurements
- * @param deadlineNanos {@link System#nanoTime()} by which the answer must be finished; {@link Long#MAX_VALUE} means none
+ * @param deadlineNanos the engine's clock, {@link System#nanoTime()}, by which the answer must be finished; {@link Long#MAX_VALUE} means none
  * @param offload whether another device may compute the answer; empty leaves that to the model's setting
  * @param answerIds tokens that the answer begins with, made elsewhere: it goes on after them as if they had been chosen here. They count for
  *     {@code maxTokens}, penalties, stop strings and the random draws, and are not told again

@@ -22,7 +22,7 @@ import java.util.logging.Logger;
  * Answers one request at a time, in the order they came, on a platform thread of its own, {@code nibble-engine}.
  *
  * <p>Cancellation and deadlines are looked at before and after every forward pass, so at most one more pass follows
- * {@link Generation#cancel}. A request that is still waiting leaves the line at once: its listener is told on the thread that
+ * {@link Generation#cancel}; passes over prompts are cut by time. A request that is still waiting leaves the line at once: its listener is told on the thread that
  * cancels; every other call to listeners comes from the engine's thread. A listener that throws ends its own request only.
  */
 public final class SequentialEngine implements Engine {
@@ -38,6 +38,7 @@ public final class SequentialEngine implements Engine {
   private final Tokenizer tokenizer;
   private final EngineOptions options;
   private final EngineObserver observer;
+  private final NanoClock clock;
   private final int contextLength;
   private final int vocabularySize; // ids that can be chosen: a model may pad its vocabulary beyond the tokenizer's
   private final boolean[] endsGeneration; // [vocabulary]
@@ -46,6 +47,7 @@ public final class SequentialEngine implements Engine {
   // Used by the engine's thread alone.
   private final float[] logits; // [model's vocabulary]
   private final int[] nextId = new int[1];
+  private final PrefillPace pace;
 
   private final AtomicLong forwardPasses = new AtomicLong();
   private volatile Rates rates = Rates.NONE; // written by the engine's thread
@@ -74,18 +76,26 @@ public final class SequentialEngine implements Engine {
     this(info, languageModel, tokenizer, options, EngineObserver.NONE);
   }
 
+  /** By the system's clock. */
+  public SequentialEngine(ModelInfo info, LanguageModel languageModel, Tokenizer tokenizer, EngineOptions options, EngineObserver observer) {
+    this(info, languageModel, tokenizer, options, observer, NanoClock.SYSTEM);
+  }
+
   /**
    * Starts the engine's thread.
    *
    * @param info what is told of the model; answers keep to the smaller of its and the model's context length
-   * @param observer hears what requests go through
+   * @param observer hears what requests go through; what it throws is logged once and harms none of them
+   * @param clock by which deadlines pass and durations are told
    */
-  public SequentialEngine(ModelInfo info, LanguageModel languageModel, Tokenizer tokenizer, EngineOptions options, EngineObserver observer) {
+  public SequentialEngine(ModelInfo info, LanguageModel languageModel, Tokenizer tokenizer, EngineOptions options, EngineObserver observer, NanoClock clock) {
     this.info = info;
     this.languageModel = languageModel;
     this.tokenizer = tokenizer;
     this.options = options;
-    this.observer = observer;
+    this.observer = GuardedObserver.of(observer);
+    this.clock = clock;
+    pace = new PrefillPace(options);
     contextLength = Math.min(info.contextLength(), languageModel.contextLength());
     vocabularySize = Math.min(languageModel.vocabularySize(), tokenizer.vocabularySize());
     endsGeneration = new boolean[vocabularySize];
@@ -133,11 +143,7 @@ public final class SequentialEngine implements Engine {
     try {
       return accept(request, listener, resumed);
     } catch (EngineException refusal) {
-      try {
-        observer.refused(refusal.error());
-      } catch (RuntimeException broken) {
-        LOG.log(Level.WARNING, "Engine observer failed.", broken);
-      }
+      observer.refused(refusal.error());
       throw refusal;
     }
   }
@@ -202,11 +208,7 @@ public final class SequentialEngine implements Engine {
       }
       unsettled++;
       nextDeadline = sooner(nextDeadline, request.deadlineNanos());
-      try {
-        observer.queued();
-      } catch (RuntimeException failure) {
-        LOG.log(Level.WARNING, "Engine observer failed.", failure);
-      }
+      observer.queued();
       work.signal();
     } finally {
       lock.unlock();
@@ -269,7 +271,7 @@ public final class SequentialEngine implements Engine {
   @Override
   public long nanosSinceStep() {
     long last = lastStep;
-    return last == NO_STEP ? 0 : Math.max(0, System.nanoTime() - last);
+    return last == NO_STEP ? 0 : Math.max(0, clock.nanoTime() - last);
   }
 
   @Override
@@ -470,8 +472,8 @@ public final class SequentialEngine implements Engine {
 
   // ---- deadlines; nanosecond clock values are compared by difference, since the clock may overflow
 
-  private static boolean passed(long deadlineNanos) {
-    return deadlineNanos != Long.MAX_VALUE && System.nanoTime() - deadlineNanos >= 0;
+  private boolean passed(long deadlineNanos) {
+    return deadlineNanos != Long.MAX_VALUE && clock.nanoTime() - deadlineNanos >= 0;
   }
 
   private static long sooner(long deadlineNanos, long other) {
@@ -517,7 +519,7 @@ public final class SequentialEngine implements Engine {
   private void work() {
     Task task = take();
     while (task != null) {
-      lastStep = System.nanoTime();
+      lastStep = clock.nanoTime();
       task.run();
       lastStep = NO_STEP;
       task = take();
@@ -552,7 +554,7 @@ public final class SequentialEngine implements Engine {
     private final GenerationListener listener;
     private final EngineObserver observer; // hears nothing of a probe
     private final boolean own; // the service's: a probe
-    private final long submittedNanos = System.nanoTime();
+    private final long submittedNanos = clock.nanoTime();
     private volatile boolean cancelled;
 
     // Written by the engine's thread.
@@ -598,7 +600,7 @@ public final class SequentialEngine implements Engine {
     void run() {
       GenerationResult result;
       try {
-        startedNanos = System.nanoTime();
+        startedNanos = clock.nanoTime();
         started = true;
         checkpoint();
         observer.started((startedNanos - submittedNanos) * 1e-9);
@@ -629,12 +631,15 @@ public final class SequentialEngine implements Engine {
       TokenProbabilities probabilities = measures ? new TokenProbabilities(vocabularySize, request.logProbabilities(), tokenizer) : null;
       try (LanguageModel.Sequence sequence = languageModel.newSequence(prompt.length + limit)) {
         int[] known = begin(sampler, text);
-        for (int from = 0; from < known.length; from += options.prefillChunk()) {
-          int count = Math.min(options.prefillChunk(), known.length - from);
+        for (int from = 0; from < known.length; ) {
+          int count = pace.next(known.length - from);
+          long begin = clock.nanoTime();
           forward(sequence, known, from, count, from + count == known.length ? logits : null);
-          listener.onPrefill(from + count, known.length);
+          pace.took(count, clock.nanoTime() - begin);
+          from += count;
+          listener.onPrefill(from, known.length);
         }
-        prefilledNanos = System.nanoTime();
+        prefilledNanos = clock.nanoTime();
         prefilled = true;
 
         long previousNanos = submittedNanos;
@@ -645,7 +650,7 @@ public final class SequentialEngine implements Engine {
           }
           sampler.accept(id);
           completionTokens++;
-          long nanos = System.nanoTime();
+          long nanos = clock.nanoTime();
           if (completionTokens == 1) {
             observer.firstToken((nanos - previousNanos) * 1e-9);
           } else {
@@ -692,9 +697,9 @@ public final class SequentialEngine implements Engine {
       if (!own) {
         forwardPasses.incrementAndGet();
       }
-      lastStep = System.nanoTime();
+      lastStep = clock.nanoTime();
       sequence.append(ids, from, count, logitsOrNull);
-      lastStep = System.nanoTime();
+      lastStep = clock.nanoTime();
       // A token computed too late is not told.
       checkpoint();
     }
@@ -710,7 +715,7 @@ public final class SequentialEngine implements Engine {
     }
 
     private GenerationResult result(String text, FinishReason reason) {
-      long now = System.nanoTime();
+      long now = clock.nanoTime();
       long queueNanos = (started ? startedNanos : now) - submittedNanos;
       long prefillNanos = started ? (prefilled ? prefilledNanos : now) - startedNanos : 0;
       long decodeNanos = prefilled ? now - prefilledNanos : 0;
@@ -737,11 +742,7 @@ public final class SequentialEngine implements Engine {
       } finally {
         lock.unlock();
       }
-      try {
-        observer.finished(outcome, result);
-      } catch (RuntimeException broken) {
-        LOG.log(Level.WARNING, "Engine observer failed.", broken);
-      }
+      observer.finished(outcome, result);
       try {
         if (failure == null) {
           listener.onFinish(result);

@@ -11,6 +11,7 @@ import dev.nibble.engine.Generation;
 import dev.nibble.engine.GenerationListener;
 import dev.nibble.engine.GenerationRequest;
 import dev.nibble.engine.GenerationResult;
+import dev.nibble.engine.GuardedObserver;
 import dev.nibble.engine.ModelIdentity;
 import dev.nibble.engine.ModelInfo;
 import dev.nibble.engine.OffloadPolicy;
@@ -85,14 +86,14 @@ public final class OffloadingEngine implements Engine {
   public OffloadingEngine(SequentialEngine local, Callable<ModelIdentity> identify, OffloadSettings settings, EngineObserver requests, OffloadObserver observer) {
     this.local = local;
     this.settings = settings;
-    this.requests = requests;
-    this.observer = observer;
+    this.requests = GuardedObserver.of(requests);
+    this.observer = new GuardedOffloadObserver(observer);
     endIds = Set.copyOf(local.tokenizer().endOfGeneration());
     vocabularySize = local.tokenizer().vocabularySize();
     pool = new AcceleratorPool(settings, local, () -> {
       identity = identify.call();
       return identity;
-    }, observer);
+    }, this.observer);
   }
 
   @Override

@@ -60,7 +60,7 @@ class PacedLoader implements EngineLoader {
     }
     ModelOpener.Opened opened = ModelOpener.open(Optional.empty(), Optional.empty(), OptionalInt.of(1), KvCacheOptions.EXACT, (bytes, total) -> {});
     return new WatchedEngine(
-        new SequentialEngine(opened.info(), new PacedModel(opened.loaded().model()), opened.tokenizer(), new EngineOptions(config.queueCapacity())));
+        new SequentialEngine(opened.info(), new PacedModel(opened.loaded().model()), opened.tokenizer(), new EngineOptions(config.queueCapacity(), 256)));
   }
 
   private final class PacedModel implements LanguageModel {

@@ -1,0 +1,169 @@
+package dev.nibble.engine;
+
+import static org.assertj.core.api.Assertions.assertThat;
+
+import dev.nibble.model.LanguageModel;
+import dev.nibble.model.kvcache.KvCacheOptions;
+import java.time.Duration;
+import java.util.ArrayList;
+import java.util.Arrays;
+import java.util.Collections;
+import java.util.List;
+import java.util.Optional;
+import java.util.OptionalInt;
+import java.util.concurrent.CompletableFuture;
+import java.util.concurrent.atomic.AtomicLong;
+import java.util.function.IntToLongFunction;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.Timeout;
+
+/** Prompts cut into passes by time, on a machine whose speed the test sets. */
+@Timeout(60)
+class PrefillPaceTest {
+  private static final long MILLISECOND = 1_000_000;
+
+  private static PrefillPace pace() {
+    return new PrefillPace(new EngineOptions(1, 256, Duration.ofMillis(250)));
+  }
+
+  /** Sizes of the passes over a long prompt. */
+  private static List<Integer> sizes(PrefillPace pace, int passes, IntToLongFunction nanos) {
+    List<Integer> sizes = new ArrayList<>();
+    for (int i = 0; i < passes; i++) {
+      int tokens = pace.next(100_000);
+      sizes.add(tokens);
+      pace.took(tokens, nanos.applyAsLong(tokens));
+    }
+    return sizes;
+  }
+
+  @Test
+  void beginsSmallAndGrowsToWhatTheTimeAllows() {
+    assertThat(sizes(pace(), 4, tokens -> tokens * MILLISECOND / 10)).as("10,000 tokens a second").containsExactly(16, 256, 256, 256);
+    assertThat(sizes(pace(), 4, tokens -> tokens * 5 * MILLISECOND)).as("200 tokens a second").containsExactly(16, 48, 48, 48);
+    assertThat(sizes(pace(), 4, tokens -> tokens * 100 * MILLISECOND)).as("10 tokens a second").containsExactly(16, 8, 8, 8);
+    List<Integer> withWeights = sizes(pace(), 12, tokens -> 40 * MILLISECOND + tokens * 5 * MILLISECOND);
+    assertThat(withWeights.getLast()).as("40 ms to read the weights, then 200 tokens a second: 42 fit").isBetween(32, 48);
+  }
+
+  @Test
+  void slownessCountsAtOnceAndPassesSoonGrowAgain() {
+    PrefillPace pace = pace();
+    sizes(pace, 3, tokens -> tokens * MILLISECOND);
+    assertThat(pace.next(100_000)).isEqualTo(240);
+    pace.took(240, 20_000 * MILLISECOND); // the machine was busy
+    assertThat(sizes(pace, 8, tokens -> tokens * MILLISECOND)).startsWith(8).isSorted().satisfies(sizes -> assertThat(sizes.getLast()).isGreaterThan(128));
+  }
+
+  @Test
+  void aFewTokensSayNothingOfManyUnlessTheyTookTooLong() {
+    PrefillPace pace = pace();
+    sizes(pace, 2, tokens -> tokens * MILLISECOND);
+    assertThat(pace.next(3)).isEqualTo(3);
+    pace.took(3, 100 * MILLISECOND);
+    assertThat(pace.next(100_000)).isEqualTo(240);
+    pace.took(3, 600 * MILLISECOND);
+    assertThat(pace.next(100_000)).isEqualTo(8);
+  }
+
+  /** The embedded model; each pass takes as long as {@code nanos} says, by the clock of the engine. */
+  private static final class TimedModel implements LanguageModel {
+    private final LanguageModel model;
+    private final AtomicLong now;
+    private final IntToLongFunction nanos;
+    private final List<Integer> passes = Collections.synchronizedList(new ArrayList<>());
+
+    TimedModel(LanguageModel model, AtomicLong now, IntToLongFunction nanos) {
+      this.model = model;
+      this.now = now;
+      this.nanos = nanos;
+    }
+
+    @Override
+    public int vocabularySize() {
+      return model.vocabularySize();
+    }
+
+    @Override
+    public int contextLength() {
+      return model.contextLength();
+    }
+
+    @Override
+    public Sequence newSequence(int capacity) {
+      Sequence sequence = model.newSequence(capacity);
+      return new Sequence() {
+        @Override
+        public int length() {
+          return sequence.length();
+        }
+
+        @Override
+        public int capacity() {
+          return sequence.capacity();
+        }
+
+        @Override
+        public void append(int[] ids, int from, int count, float[] logits) {
+          passes.add(count);
+          sequence.append(ids, from, count, logits);
+          now.addAndGet(nanos.applyAsLong(passes.size()) * count);
+        }
+
+        @Override
+        public void close() {
+          sequence.close();
+        }
+      };
+    }
+  }
+
+  @Test
+  void irregularPassesChangeNoBitOfAnAnswer() throws Exception {
+    ModelOpener.Opened opened = ModelOpener.open(Optional.empty(), Optional.empty(), OptionalInt.of(2), KvCacheOptions.DEFAULT, (bytes, total) -> {});
+    int[] prompt = opened.tokenizer().encodeWithSpecials("The quick brown fox jumps over the lazy dog. ".repeat(20), false);
+    GenerationRequest request = new GenerationRequest(prompt, 12, SamplingParameters.GREEDY, List.of(), 20, true, Long.MAX_VALUE);
+    AtomicLong now = new AtomicLong();
+    // Per token: 1 to 23 ms, in an order without rhythm.
+    TimedModel timed = new TimedModel(opened.loaded().model(), now, pass -> (1 + pass * 7919L % 23) * MILLISECOND);
+    RecordingListener whole = new RecordingListener();
+    RecordingListener cut = new RecordingListener();
+    try (Engine engine = new SequentialEngine(opened.info(), opened.loaded().model(), opened.tokenizer(), new EngineOptions(1, 256))) {
+      engine.submit(request, whole);
+      whole.result();
+    }
+    try (Engine engine = new SequentialEngine(opened.info(), timed, opened.tokenizer(), EngineOptions.DEFAULT, EngineObserver.NONE, now::get)) {
+      engine.submit(request, cut);
+      cut.result();
+    }
+    List<Integer> sizes = timed.passes.subList(0, timed.passes.size() - 11);
+    assertThat(sizes.stream().mapToInt(Integer::intValue).sum()).isEqualTo(prompt.length);
+    assertThat(sizes).as("of several sizes").hasSizeGreaterThan(8).contains(8, 16);
+    assertThat(new ArrayList<>(cut.tokens)).as("tokens, their probabilities, and those of 20 others").isEqualTo(new ArrayList<>(whole.tokens));
+  }
+
+  @Test
+  void cancellingWaitsForOneShortPass() throws Exception {
+    ModelOpener.Opened opened = ModelOpener.open(Optional.empty(), Optional.empty(), OptionalInt.of(1), KvCacheOptions.DEFAULT, (bytes, total) -> {});
+    int[] prompt = new int[900];
+    Arrays.fill(prompt, 50);
+    AtomicLong now = new AtomicLong();
+    CompletableFuture<Generation> generation = new CompletableFuture<>();
+    AtomicLong cancelledAt = new AtomicLong();
+    // A machine that computes 30 prompt tokens a second, as busy ones did of a model of a billion parameters; the client leaves as the fifth pass begins.
+    TimedModel timed = new TimedModel(opened.loaded().model(), now, pass -> {
+      if (pass == 5) {
+        cancelledAt.set(now.get());
+        generation.join().cancel();
+      }
+      return 33 * MILLISECOND;
+    });
+    try (SequentialEngine engine = new SequentialEngine(opened.info(), timed, opened.tokenizer(), EngineOptions.DEFAULT, EngineObserver.NONE, now::get)) {
+      RecordingListener listener = new RecordingListener();
+      generation.complete(engine.submit(new GenerationRequest(prompt, 5, SamplingParameters.GREEDY, List.of(), -1, false, Long.MAX_VALUE), listener));
+      assertThat(listener.error().error()).isEqualTo(EngineError.CANCELLED);
+      assertThat(timed.passes).hasSize(5);
+      assertThat(now.get() - cancelledAt.get()).as("nanoseconds until it stopped").isPositive().isLessThan(1000 * MILLISECOND);
+    }
+  }
+}
