@@ -68,7 +68,8 @@ done
 
 passed=0 failed=0
 if [ ${#drives[@]} -gt 0 ]; then
-  "$@" serve --http-port "$http" --grpc-port "$grpc" >"$work/serve.log" 2>&1 &
+  # Streams get comments whenever nothing comes for a moment, as they do when they wait long, so that every client meets some.
+  NIBBLE_REST_STREAM_COMMENT_INTERVAL=PT0.001S "$@" serve --http-port "$http" --grpc-port "$grpc" >"$work/serve.log" 2>&1 &
   server=$!
   for _ in $(seq 600); do
     curl -sf "127.0.0.1:$http/q/health/ready" >/dev/null 2>&1 && break

@@ -26,6 +26,7 @@ import java.util.concurrent.TimeoutException;
 import java.util.concurrent.atomic.AtomicInteger;
 import java.util.concurrent.locks.Condition;
 import java.util.concurrent.locks.ReentrantLock;
+import org.eclipse.microprofile.config.inject.ConfigProperty;
 
 /**
  * The one door of the service, for requests of every wire. A request gets a place before anything is done for it that costs time or memory, or is refused at
@@ -43,9 +44,12 @@ public final class Admission {
 
   /** Part of the heap that requests may fill before they are prepared, where no setting says otherwise. */
   private static final int HEAP_FRACTION = 8;
-  private static final long LEAST_MEMORY = 8L << 20;
+  /** Bodies of the largest size allowed that fit in it at least: one by itself, and the part that is left to small ones. */
+  static final int BODIES = 2;
   /** Part of that memory which large requests leave to small ones. */
   private static final int SMALL_FRACTION = 4;
+  /** Part of the places that large requests may take: they wait for each other, and small ones come past. */
+  private static final int LARGE_FRACTION = 2;
 
   private final int capacity;
   private final Duration timeout;
@@ -53,29 +57,33 @@ public final class Admission {
   private final ThreadPoolExecutor small;
   private final ThreadPoolExecutor large;
   private final Counter refusedForMemory;
+  private final Counter refusedAsLarge;
   private final Counter timedOut;
 
   // Guarded by lock, which is taken before an engine's.
   private final ReentrantLock lock = new ReentrantLock();
   private final Condition none = lock.newCondition();
   private int places;
+  private int largePlaces; // of these
   private long held;
   private boolean stopping;
 
   @Inject
-  Admission(ServeConfig config, MeterRegistry registry) {
-    this(config.queueCapacity(), config.prepare().timeout(), config.prepare().memory().map(MemorySize::asLongValue), registry);
+  Admission(ServeConfig config, @ConfigProperty(name = "nibble.rest.max-body-size", defaultValue = "4M") MemorySize maxBodySize, MeterRegistry registry) {
+    this(config.queueCapacity(), config.prepare().timeout(), config.prepare().memory().map(MemorySize::asLongValue)
+        .orElseGet(() -> Math.max(BODIES * maxBodySize.asLongValue(), Runtime.getRuntime().maxMemory() / HEAP_FRACTION)), registry);
   }
 
-  Admission(int capacity, Duration timeout, Optional<Long> memory, MeterRegistry registry) {
+  Admission(int capacity, Duration timeout, long memory, MeterRegistry registry) {
     this.capacity = capacity;
     this.timeout = timeout;
-    this.memory = memory.orElse(Math.max(LEAST_MEMORY, Runtime.getRuntime().maxMemory() / HEAP_FRACTION));
+    this.memory = memory;
     small = lane("nibble-prepare-", Math.max(1, Runtime.getRuntime().availableProcessors() / 2));
     large = lane("nibble-prepare-large-", 1);
     Gauge.builder("nibble.requests.preparing", this, Admission::preparing).description("Requests let in that are not in line yet.").register(registry);
     Gauge.builder("nibble.prepare.memory", this, Admission::heldBytes).baseUnit("bytes").description("Memory of requests that are not in line yet.").register(registry);
     refusedForMemory = Counter.builder("nibble.prepare.refused").tag("reason", "memory").description("Requests not let in, or given up, before they were in line.").register(registry);
+    refusedAsLarge = Counter.builder("nibble.prepare.refused").tag("reason", "large").register(registry);
     timedOut = Counter.builder("nibble.prepare.refused").tag("reason", "timeout").register(registry);
   }
 
@@ -192,6 +200,7 @@ public final class Admission {
 
     // Guarded by lock.
     private boolean inside;
+    private boolean isLarge;
     private long bytes;
     private long deadlineNanos; // once inside
     private FutureTask<?> task; // null: nothing is being done
@@ -205,9 +214,6 @@ public final class Admission {
       try {
         enter();
         hold(size);
-      } catch (EngineException refusal) {
-        close();
-        throw refusal;
       } finally {
         lock.unlock();
       }
@@ -230,26 +236,43 @@ public final class Admission {
       }
     }
 
-    /** Sees that memory is set aside for so many bytes in all; a large request takes its place by that. @throws EngineException QUEUE_FULL if there is none left */
+    /**
+     * Sees that memory is set aside for so many bytes in all; a large request takes its place by that. A refusal gives up what the request had.
+     *
+     * @throws EngineException QUEUE_FULL if there is no memory left, or too many large requests are there
+     */
     public void hold(long total) {
       lock.lock();
       try {
         requirePresent();
-        if (total <= bytes) {
-          return;
+        if (total > bytes) {
+          requireMemory(total);
+          held += total - bytes;
+          bytes = total;
         }
-        if (total > SMALL) {
-          enter();
-        }
-        long limit = total > SMALL ? memory - memory / SMALL_FRACTION : memory;
-        if (held + total - bytes > limit) {
-          refusedForMemory.increment();
-          throw full("The memory for requests that are not in line yet is used up (nibble.prepare.memory, " + memory + " bytes); try again in 1 s.");
-        }
-        held += total - bytes;
-        bytes = total;
+      } catch (EngineException refusal) {
+        close();
+        throw refusal;
       } finally {
         lock.unlock();
+      }
+    }
+
+    private void requireMemory(long total) {
+      if (total > SMALL) {
+        enter();
+        if (!isLarge) {
+          if (largePlaces >= Math.max(1, capacity / LARGE_FRACTION)) {
+            refusedAsLarge.increment();
+            throw full(largePlaces + " requests of more than " + SMALL + " bytes are being read already; try again in 1 s.");
+          }
+          isLarge = true;
+          largePlaces++;
+        }
+      }
+      if (held + total - bytes > (isLarge ? memory - memory / SMALL_FRACTION : memory)) {
+        refusedForMemory.increment();
+        throw full("The memory for requests that are not in line yet is used up (nibble.prepare.memory, " + memory + " bytes); try again in 1 s.");
       }
     }
 
@@ -344,6 +367,10 @@ public final class Admission {
         if (inside) {
           inside = false;
           places--;
+          if (isLarge) {
+            isLarge = false;
+            largePlaces--;
+          }
           none.signalAll();
         }
       } finally {

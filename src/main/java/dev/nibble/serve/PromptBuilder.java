@@ -52,15 +52,10 @@ public final class PromptBuilder {
       return work.get();
     } catch (EncodingStoppedException stopped) {
       if (stopped.reason() == EncodingStoppedException.Cause.TOO_MANY_TOKENS) {
-        throw tooLong(budget.maxTokens());
+        throw EngineException.contextLengthExceeded(budget.maxTokens(), "the prompt has more", Map.of());
       }
       throw stopped;
     }
-  }
-
-  /** The refusal of a prompt that alone has more tokens than the context, without a count. */
-  public static EngineException tooLong(int contextLength) {
-    return EngineException.contextLengthExceeded(contextLength, "the prompt has more", Map.of());
   }
 
   /** Most chars of a text that can fit in a context of so many tokens; {@link Long#MAX_VALUE} where the tokenizer knows no bound. */

@@ -59,7 +59,10 @@ public interface ServeConfig {
     @WithDefault("10s")
     Duration timeout();
 
-    /** Most memory of requests that are not in line yet, such as {@code 32M}; what does not fit is refused (RESOURCE_EXHAUSTED, 429). Unset: an eighth of the heap, at least 8M. */
+    /**
+     * Most memory of requests that are not in line yet, such as {@code 32M}; what does not fit is refused (RESOURCE_EXHAUSTED, 429). At least twice
+     * {@code nibble.rest.max-body-size}. Unset: an eighth of the heap, or that if it is more.
+     */
     Optional<MemorySize> memory();
   }
 

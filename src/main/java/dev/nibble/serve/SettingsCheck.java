@@ -36,7 +36,6 @@ public final class SettingsCheck {
     });
     duration(config, "nibble.grace-period", false, "a time such as 20s or 2m");
     duration(config, "nibble.prepare.timeout", true, "a time such as 10s or 1m, above 0");
-    size(config, "nibble.prepare.memory", "a size such as 8M or 64M, from 1M", 1 << 20);
     keys(config);
     value(config, "nibble.ready.queue-limit", Integer.class, "an integer, 1 or more, or 0 for none")
         .filter(limit -> limit < 0)
@@ -47,6 +46,8 @@ public final class SettingsCheck {
     duration(config, "nibble.ready.canary-timeout", true, "a time such as 60s or 2m, above 0");
     duration(config, "nibble.live.stall", false, "a time such as 120s or 5m, or 0 for any");
     size(config, "nibble.rest.max-body-size", "a size such as 500K or 4M, from 1 byte", 1);
+    long largestBody = config.getOptionalValue("nibble.rest.max-body-size", MemorySize.class).map(MemorySize::asLongValue).orElse(4L << 20);
+    size(config, "nibble.prepare.memory", "a size such as 32M, at least twice nibble.rest.max-body-size", Admission.BODIES * largestBody);
     duration(config, "nibble.rest.body-timeout", true, "a time such as 10s or 1m, above 0");
     duration(config, "nibble.rest.stream-comment-interval", false, "a time such as 10s, or 0 for none");
     cacheFormat(config, "nibble.kv.keys");

@@ -34,17 +34,34 @@ final class Gateway implements AutoCloseable {
   final OffloadingEngine engine;
 
   Gateway(OffloadSettings settings) throws IOException {
+    this(settings, EngineObserver.NONE, () -> {});
+  }
+
+  /** @param broken runs when something of offloading is observed */
+  Gateway(OffloadSettings settings, EngineObserver requests, Runnable broken) throws IOException {
     ModelOpener.Opened opened = ModelOpener.open(Optional.empty(), Optional.empty(), OptionalInt.of(1), KvCacheOptions.DEFAULT, (bytes, total) -> {});
     local = new SequentialEngine(opened.info(), opened.loaded().model(), opened.tokenizer(), EngineOptions.DEFAULT);
-    engine = new OffloadingEngine(local, () -> ModelIdentity.of(Optional.empty()), settings, EngineObserver.NONE, new OffloadObserver() {
+    engine = new OffloadingEngine(local, () -> ModelIdentity.of(Optional.empty()), settings, requests, new OffloadObserver() {
+      @Override
+      public void decided(OffloadPolicy policy, boolean accelerator) {
+        broken.run();
+      }
+
+      @Override
+      public void looked(List<AcceleratorStatus> accelerators) {
+        broken.run();
+      }
+
       @Override
       public void answered(String accelerator, int tokens) {
         heard.add("nibble_offload_answers_total");
+        broken.run();
       }
 
       @Override
       public void failed(String accelerator, FailureCause cause, boolean inAnswer) {
         heard.add("nibble_offload_failures_total{cause=\"" + cause.name().toLowerCase(java.util.Locale.ROOT) + "\",in_answer=\"" + inAnswer + "\"}");
+        broken.run();
       }
     });
   }

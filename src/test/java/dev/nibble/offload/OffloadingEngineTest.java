@@ -5,8 +5,10 @@ import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
 import dev.nibble.engine.EngineError;
 import dev.nibble.engine.EngineException;
+import dev.nibble.engine.EngineObserver;
 import dev.nibble.engine.Generation;
 import dev.nibble.engine.GenerationRequest;
+import dev.nibble.engine.GenerationResult;
 import dev.nibble.engine.OffloadPolicy;
 import dev.nibble.engine.Placement;
 import dev.nibble.engine.RecordingListener;
@@ -74,6 +76,48 @@ final class OffloadingEngineTest {
     assertThat(placement.acceleratorTokens()).isEqualTo(Math.min(2 * after, Gateway.TOKENS));
     assertThat(first.generations()).isEqualTo(1);
     assertThat(second.generations()).isEqualTo(1);
+  }
+
+  @Test
+  void observersThatThrowHarmNoAnswer() throws Exception {
+    String expected = gateway.submit(OffloadPolicy.OFF).text();
+    gateway.close();
+    EngineObserver broken = new EngineObserver() {
+      @Override
+      public void refused(EngineError reason) {
+        throw new IllegalStateException("thrown by a test's observer");
+      }
+
+      @Override
+      public void firstToken(double seconds) {
+        refused(EngineError.INTERNAL);
+      }
+
+      @Override
+      public void token(double seconds) {
+        refused(EngineError.INTERNAL);
+      }
+
+      @Override
+      public void finished(Outcome outcome, GenerationResult result) {
+        refused(EngineError.INTERNAL);
+      }
+    };
+    gateway = new Gateway(Gateway.settings(first.target(), second.target()), broken, () -> broken.refused(EngineError.INTERNAL));
+    gateway.awaitState(0, AcceleratorState.READY);
+    gateway.awaitState(1, AcceleratorState.READY);
+    assertThat(gateway.submit(OffloadPolicy.REQUIRE).text()).isEqualTo(expected);
+    for (FaultySidecar sidecar : List.of(first, second)) {
+      sidecar.after(5);
+      sidecar.set(Fault.STALLS);
+    }
+    assertThat(gateway.submit(OffloadPolicy.PREFER).text()).as("that breaks off and goes on here").isEqualTo(expected);
+    for (FaultySidecar sidecar : List.of(first, second)) {
+      sidecar.set(Fault.NONE);
+    }
+    gateway.awaitState(0, AcceleratorState.READY);
+    GenerationRequest empty = gateway.request(OffloadPolicy.REQUIRE, WARM, List.of(""));
+    assertThatThrownBy(() -> gateway.submit(empty)).isInstanceOfSatisfying(EngineException.class, refusal -> assertThat(refusal.error()).isEqualTo(EngineError.INVALID_REQUEST));
   }
 
   @Test

@@ -45,7 +45,10 @@ record ApiError(
         switch (failure.error()) {
           case INVALID_REQUEST -> Optional.ofNullable(field).map(name -> fieldNames.getOrDefault(name, name));
           case MODEL_NOT_FOUND -> Optional.of("model");
-          case CONTEXT_LENGTH_EXCEEDED, KV_MEMORY_EXCEEDED -> Optional.of(fieldNames.getOrDefault("prompt", "prompt"));
+          case CONTEXT_LENGTH_EXCEEDED, KV_MEMORY_EXCEEDED -> {
+            String prompt = field == null ? "prompt" : field;
+            yield Optional.of(fieldNames.getOrDefault(prompt, prompt));
+          }
           case QUEUE_FULL, MODEL_LOADING, SHUTTING_DOWN, ACCELERATOR_UNAVAILABLE, DEADLINE_EXCEEDED, CANCELLED, INTERNAL -> Optional.empty();
         };
     Map<String, String> headers =

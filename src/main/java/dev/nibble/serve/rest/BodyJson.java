@@ -13,7 +13,6 @@ import com.fasterxml.jackson.databind.json.JsonMapper;
 import com.fasterxml.jackson.databind.node.ObjectNode;
 import dev.nibble.engine.EngineError;
 import dev.nibble.engine.EngineException;
-import dev.nibble.serve.PromptBuilder;
 import dev.nibble.tokenizer.EncodingBudget;
 import java.io.ByteArrayInputStream;
 import java.io.IOException;
@@ -125,7 +124,7 @@ record BodyJson(int context, long longestText, ObjectMapper mapper) {
     int end = path.indexOf('/', 1);
     String field = path.isEmpty() ? "" : path.substring(1, end < 0 ? path.length() : end);
     if (PROMPTS.contains(field)) {
-      return PromptBuilder.tooLong(context);
+      return EngineException.contextLengthExceeded(context, "the prompt has more", Map.of("field", field));
     }
     return EngineException.invalid(field, field + " has a text of more than " + longestText + " characters, which is longer than any text for this model.");
   }

@@ -48,6 +48,7 @@ class PacedLoader implements EngineLoader {
   volatile RuntimeException passFailure; // null: none
   volatile boolean damaged; // other logits than the model's
   volatile RuntimeException submitFailure; // null: none
+  volatile HeldTokenizer tokenizer; // null: not loaded yet
   volatile GenerationRequest submitted;
   volatile boolean submittedOnVirtualThread;
 
@@ -59,8 +60,9 @@ class PacedLoader implements EngineLoader {
       throw new IOException(interrupt);
     }
     ModelOpener.Opened opened = ModelOpener.open(Optional.empty(), Optional.empty(), OptionalInt.of(1), KvCacheOptions.EXACT, (bytes, total) -> {});
+    tokenizer = new HeldTokenizer(opened.tokenizer());
     return new WatchedEngine(
-        new SequentialEngine(opened.info(), new PacedModel(opened.loaded().model()), opened.tokenizer(), new EngineOptions(config.queueCapacity(), 256)));
+        new SequentialEngine(opened.info(), new PacedModel(opened.loaded().model()), tokenizer, new EngineOptions(config.queueCapacity(), 256)));
   }
 
   private final class PacedModel implements LanguageModel {

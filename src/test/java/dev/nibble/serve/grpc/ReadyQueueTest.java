@@ -28,7 +28,7 @@ import org.junit.jupiter.api.Test;
 @QuarkusTest
 @TestProfile(ReadyQueueTest.Paced.class)
 class ReadyQueueTest extends GrpcClientTest {
-  /** Eight may wait; no canary; a step may take a second. */
+  /** Eight may wait; no canary; a step may take a second, a body three, and a stream's silence a tenth. */
   public static final class Paced implements QuarkusTestProfile {
     @Override
     public Set<Class<?>> getEnabledAlternatives() {
@@ -37,7 +37,8 @@ class ReadyQueueTest extends GrpcClientTest {
 
     @Override
     public Map<String, String> getConfigOverrides() {
-      return Map.of("nibble.queue-capacity", "8", "nibble.ready.canary-interval", "0", "nibble.live.stall", "1s");
+      return Map.of("nibble.queue-capacity", "8", "nibble.ready.canary-interval", "0", "nibble.live.stall", "1s", "nibble.rest.body-timeout", "3s",
+          "nibble.rest.stream-comment-interval", "PT0.1S");
     }
   }
 

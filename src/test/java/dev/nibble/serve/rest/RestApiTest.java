@@ -15,10 +15,12 @@ import java.net.http.HttpResponse.BodyHandlers;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.util.Arrays;
 import java.util.List;
 import java.util.concurrent.TimeUnit;
 import java.util.regex.Pattern;
 import java.util.stream.Stream;
+import java.util.zip.GZIPOutputStream;
 import org.junit.jupiter.api.Assumptions;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
@@ -602,6 +604,68 @@ class RestApiTest {
         415, "unsupported_media_type", null, "\"br\"");
     assertThat(api.send(api.request(CHAT).header("Content-Type", "Application/JSON; charset=\"UTF-8\"").POST(BodyPublishers.ofString(DIM_REQUEST)).build())
         .status()).isEqualTo(200);
+  }
+
+  private static byte[] gzip(byte[] bytes) throws IOException {
+    ByteArrayOutputStream out = new ByteArrayOutputStream();
+    try (GZIPOutputStream compressed = new GZIPOutputStream(out)) {
+      compressed.write(bytes);
+    }
+    return out.toByteArray();
+  }
+
+  private Api.Reply postCompressed(byte[] body) throws Exception {
+    return api.send(api.request(CHAT).header("Content-Type", "application/json").header("Content-Encoding", "gzip").POST(BodyPublishers.ofByteArray(body)).build());
+  }
+
+  @Test
+  void takesCompressedBodies() throws Exception {
+    Api.Reply reply = postCompressed(gzip(DIM_REQUEST.getBytes(StandardCharsets.UTF_8)));
+    assertThat(reply.status()).as(reply.text()).isEqualTo(200);
+    assertThat(reply.json().get("choices")).isEqualTo(api.post(CHAT, DIM_REQUEST).json().get("choices"));
+  }
+
+  @Test
+  void refusesBombsAndBrokenCompression() throws Exception {
+    byte[] bomb = gzip((DIM_REQUEST + " ".repeat(64_000_000)).getBytes(StandardCharsets.UTF_8));
+    assertThat(bomb.length).isLessThan(100_000);
+    assertError(postCompressed(bomb), 413, "body_too_large", null, "once decompressed");
+    byte[] whole = gzip(DIM_REQUEST.getBytes(StandardCharsets.UTF_8));
+    assertError(postCompressed(Arrays.copyOf(whole, whole.length - 12)), 400, null, null, "compressed by gzip");
+    assertError(postCompressed(DIM_REQUEST.getBytes(StandardCharsets.UTF_8)), 400, null, null, "compressed by gzip");
+  }
+
+  @Test
+  void bodiesAreUtf8() throws Exception {
+    byte[] marked = ("\uFEFF" + DIM_REQUEST).getBytes(StandardCharsets.UTF_8);
+    assertThat(postBytes(marked).status()).as("a byte order mark is passed over").isEqualTo(200);
+    assertError(postBytes(DIM_REQUEST.getBytes(StandardCharsets.UTF_16)), 400, null, null, "in UTF-8");
+    assertError(postBytes(DIM_REQUEST.getBytes(StandardCharsets.UTF_16LE)), 400, null, null, "well-formed JSON");
+    byte[] overlong = DIM_REQUEST.replace("kitchen", "kit\u0001\u0001en").getBytes(StandardCharsets.UTF_8);
+    for (int i = 0; i < overlong.length; i++) {
+      if (overlong[i] == 1) {
+        overlong[i] = (byte) 0xC0;
+        overlong[i + 1] = (byte) 0xAF;
+        break;
+      }
+    }
+    assertError(postBytes(overlong), 400, null, null, "in UTF-8");
+  }
+
+  private Api.Reply postBytes(byte[] body) throws Exception {
+    return api.send(api.request(CHAT).header("Content-Type", "application/json").POST(BodyPublishers.ofByteArray(body)).build());
+  }
+
+  @Test
+  void aTextThatCannotFitEndsItsReading() throws Exception {
+    String letters = "a".repeat(4_000_000);
+    for (String body : List.of("{\"prompt\":\"" + letters + "\"}", "{\"prompt\":\"" + letters, "{\"prompt\":[\"" + letters + "\"]}")) {
+      assertError(api.post(TEXT, body), 400, "context_length_exceeded", "prompt", "maximum context length is 1024 tokens");
+    }
+    assertError(api.post(CHAT, "{\"messages\":[{\"role\":\"user\",\"content\":[{\"type\":\"text\",\"text\":\"" + letters + "\"}]}]}"), 400, "context_length_exceeded", "messages",
+        "maximum context length is 1024 tokens");
+    assertError(api.post(TEXT, "{\"prompt\":\"a\",\"user\":\"" + letters + "\"}"), 400, null, "user", "user has a text of more than");
+    assertError(api.post(TEXT, "{\"prompt\":[" + "{},".repeat(1_000_000) + "{}]}"), 400, null, null, "than any request needs");
   }
 
   @Test
