@@ -102,7 +102,7 @@ final class AdmissionDoorTest {
 
   @Test
   void waitingForTheThreadCountsAndWhatTimedOutIsNotDone() throws Exception {
-    Admission door = door(4, Duration.ofMillis(50));
+    Admission door = door(4, Duration.ofSeconds(3)); // within that the first one's work begins
     CountDownLatch begun = new CountDownLatch(1);
     CountDownLatch free = new CountDownLatch(1);
     AtomicBoolean done = new AtomicBoolean();
