@@ -6,14 +6,15 @@ import java.time.Duration;
  * Limits of an engine.
  *
  * @param queueCapacity requests that may wait while another is computed; 1 or more
- * @param prefillChunk most prompt tokens computed in one forward pass; cancellation and deadlines are looked at between them
+ * @param prefillChunk most prompt tokens computed in one forward pass
  * @param prefillPass about how long such a pass may last, by fewer tokens where the machine is slow; zero: as long as it takes
  */
 public record EngineOptions(int queueCapacity, int prefillChunk, Duration prefillPass) {
   private static final int MOST_PREFILL_CHUNK = 256;
-  private static final Duration PREFILL_PASS = Duration.ofMillis(250); // several such passes fit in the second that cancelling may take
+  /** Passes are given up between layers, of which models that need seconds for a pass have some twenty: half a second then. */
+  private static final Duration PREFILL_PASS = Duration.ofSeconds(8);
 
-  /** 64 requests may wait; prompts are computed a quarter of a second at a time, 256 tokens at most. */
+  /** 64 requests may wait; prompts are computed 256 tokens at a time, or fewer that take 8 s. */
   public static final EngineOptions DEFAULT = new EngineOptions(64);
 
   public EngineOptions {

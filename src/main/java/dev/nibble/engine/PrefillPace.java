@@ -1,8 +1,9 @@
 package dev.nibble.engine;
 
 /**
- * Cuts prompts into forward passes by time, so that nobody who cancels, and no canary that gives way, waits for long on a slow or busy machine. What a pass will
- * take is judged by the last ones. How a prompt is cut changes no bit of its answer. Used by one thread.
+ * Cuts prompts into forward passes that do not take too long on a slow or busy machine, since one is given up between layers at the earliest. Not shorter than
+ * need be: passes of few tokens are slower, one of 32 by a sixth, as weights are read for each. What a pass will take is judged by the last ones. How a prompt is cut
+ * changes no bit of its answer. Used by one thread.
  */
 final class PrefillPace {
   /** Sizes are multiples of this: kernels take so many tokens together. */

@@ -22,7 +22,7 @@ import java.util.logging.Logger;
  * Answers one request at a time, in the order they came, on a platform thread of its own, {@code nibble-engine}.
  *
  * <p>Cancellation and deadlines are looked at before and after every forward pass, so at most one more pass follows
- * {@link Generation#cancel}; passes over prompts are cut by time. A request that is still waiting leaves the line at once: its listener is told on the thread that
+ * {@link Generation#cancel}; a pass over a prompt, which may be long, is given up on its way. A request that is still waiting leaves the line at once: its listener is told on the thread that
  * cancels; every other call to listeners comes from the engine's thread. A listener that throws ends its own request only.
  */
 public final class SequentialEngine implements Engine {
@@ -634,7 +634,7 @@ public final class SequentialEngine implements Engine {
         for (int from = 0; from < known.length; ) {
           int count = pace.next(known.length - from);
           long begin = clock.nanoTime();
-          forward(sequence, known, from, count, from + count == known.length ? logits : null);
+          prefill(sequence, known, from, count, from + count == known.length ? logits : null);
           pace.took(count, clock.nanoTime() - begin);
           from += count;
           listener.onPrefill(from, known.length);
@@ -692,13 +692,33 @@ public final class SequentialEngine implements Engine {
       return known;
     }
 
+    private void prefill(LanguageModel.Sequence sequence, int[] ids, int from, int count, float[] logitsOrNull) {
+      begin();
+      sequence.append(ids, from, count, logitsOrNull, this::isOver);
+      end();
+    }
+
     private void forward(LanguageModel.Sequence sequence, int[] ids, int from, int count, float[] logitsOrNull) {
+      begin();
+      sequence.append(ids, from, count, logitsOrNull);
+      end();
+    }
+
+    /** Asked within passes over prompts, each time a step. */
+    private boolean isOver() {
+      lastStep = clock.nanoTime();
+      return cancelled || passed(request.deadlineNanos());
+    }
+
+    private void begin() {
       checkpoint();
       if (!own) {
         forwardPasses.incrementAndGet();
       }
       lastStep = clock.nanoTime();
-      sequence.append(ids, from, count, logitsOrNull);
+    }
+
+    private void end() {
       lastStep = clock.nanoTime();
       // A token computed too late is not told.
       checkpoint();

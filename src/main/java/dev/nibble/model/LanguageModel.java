@@ -1,5 +1,7 @@
 package dev.nibble.model;
 
+import java.util.function.BooleanSupplier;
+
 /** A loaded decoder: weights and everything that computes with them. */
 public interface LanguageModel {
   int vocabularySize();
@@ -35,6 +37,15 @@ public interface LanguageModel {
      * @throws IllegalArgumentException for an id outside the vocabulary, or more tokens than the capacity leaves
      */
     void append(int[] ids, int from, int count, float[] logits);
+
+    /**
+     * Like {@link #append(int[], int, int, float[])}, for long passes that may become useless: {@code stopped} is asked several times on the way, at best twice a
+     * layer. Once it says yes the pass ends, false is returned, and the sequence is good for nothing but closing.
+     */
+    default boolean append(int[] ids, int from, int count, float[] logits, BooleanSupplier stopped) {
+      append(ids, from, count, logits);
+      return true;
+    }
 
     @Override
     void close();

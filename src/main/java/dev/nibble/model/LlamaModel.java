@@ -13,6 +13,7 @@ import dev.nibble.model.kvcache.PagePool;
 import dev.nibble.model.kvcache.PagedAttention;
 import java.util.Objects;
 import java.util.concurrent.locks.ReentrantLock;
+import java.util.function.BooleanSupplier;
 
 /**
  * The Llama decoder, and Qwen2's, which differs by biases and by which channels rotate together. Scratch memory is allocated once and belongs to the
@@ -22,6 +23,7 @@ import java.util.concurrent.locks.ReentrantLock;
 public final class LlamaModel implements LanguageModel {
   /** Most tokens computed together: enough to read weights from cache many times, few enough for scratch to stay small. */
   static final int BATCH = 256;
+  private static final BooleanSupplier NEVER = () -> false;
   /** Columns of SiLU that a worker takes at a time when there is one token only: about a microsecond. */
   private static final int ACTIVATED_COLUMNS = 1024;
 
@@ -175,6 +177,11 @@ public final class LlamaModel implements LanguageModel {
 
     @Override
     public void append(int[] ids, int from, int count, float[] out) {
+      append(ids, from, count, out, NEVER);
+    }
+
+    @Override
+    public boolean append(int[] ids, int from, int count, float[] out, BooleanSupplier stopped) {
       Objects.checkFromIndexSize(from, count, ids.length);
       if (cache == null) {
         throw new IllegalStateException("the sequence is closed");
@@ -193,9 +200,12 @@ public final class LlamaModel implements LanguageModel {
         int batch = residual.length / width;
         for (int done = 0; done < count; done += batch) {
           int now = Math.min(batch, count - done);
-          forward(cache, length, ids, from + done, now, done + now == count ? out : null);
+          if (!forward(cache, length, ids, from + done, now, done + now == count ? out : null, stopped)) {
+            return false;
+          }
           length += now;
         }
+        return true;
       } finally {
         turn.unlock();
       }
@@ -210,13 +220,17 @@ public final class LlamaModel implements LanguageModel {
     }
   }
 
-  private void forward(KvCache cache, int position, int[] ids, int from, int tokens, float[] out) {
+  /** False if it was stopped on the way. */
+  private boolean forward(KvCache cache, int position, int[] ids, int from, int tokens, float[] out, BooleanSupplier stopped) {
     for (int t = 0; t < tokens; t++) {
       weights.embedding().row(ids[from + t], residual, t * width);
       rotations(position + t, t);
     }
     normalize(tokens, weights.layers().getFirst());
     for (int layer = 0; layer < config.layers(); layer++) {
+      if (stopped.getAsBoolean()) {
+        return false;
+      }
       LlamaWeights.Layer block = weights.layers().get(layer);
       products.multiply(normed, tokens, block.query(), query, queryStride, block.key(), key, keyValueStride, block.value(), value, keyValueStride);
       biases = block.biases();
@@ -224,13 +238,16 @@ public final class LlamaModel implements LanguageModel {
       attention(cache, layer, position, tokens, block.attentionOutput().integer());
       if (layer == config.layers() - 1) {
         if (out == null) {
-          return; // all keys and values are in the cache
+          return true; // all keys and values are in the cache
         }
         keepLast(tokens);
         tokens = 1;
       }
       products.multiply(attended, tokens, block.attentionOutput(), projected, TiledMatrix.padded(width));
 
+      if (stopped.getAsBoolean()) {
+        return false;
+      }
       addThenNormalize(tokens, block.feedForwardNorm(), block.gate().integer() || block.up().integer());
       products.multiply(normed, tokens, block.gate(), gate, hiddenStride, block.up(), up, hiddenStride);
       activate(tokens, block.down().integer());
@@ -243,6 +260,7 @@ public final class LlamaModel implements LanguageModel {
     addThenNormalize(1, weights.outputNorm(), weights.output().integer());
     products.multiply(normed, 1, weights.output(), logits, logits.length);
     System.arraycopy(logits, 0, out, 0, config.vocabulary());
+    return true;
   }
 
   private static boolean readsIntegers(LlamaWeights.Layer block) {

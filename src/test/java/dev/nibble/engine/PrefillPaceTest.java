@@ -13,6 +13,7 @@ import java.util.Optional;
 import java.util.OptionalInt;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.atomic.AtomicLong;
+import java.util.function.BooleanSupplier;
 import java.util.function.IntToLongFunction;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.Timeout;
@@ -21,9 +22,10 @@ import org.junit.jupiter.api.Timeout;
 @Timeout(60)
 class PrefillPaceTest {
   private static final long MILLISECOND = 1_000_000;
+  private static final EngineOptions OPTIONS = new EngineOptions(1, 256, Duration.ofMillis(250));
 
   private static PrefillPace pace() {
-    return new PrefillPace(new EngineOptions(1, 256, Duration.ofMillis(250)));
+    return new PrefillPace(OPTIONS);
   }
 
   /** Sizes of the passes over a long prompt. */
@@ -71,6 +73,7 @@ class PrefillPaceTest {
     private final LanguageModel model;
     private final AtomicLong now;
     private final IntToLongFunction nanos;
+    private volatile Runnable asked = () -> {}; // when a pass is asked whether it is still wanted
     private final List<Integer> passes = Collections.synchronizedList(new ArrayList<>());
 
     TimedModel(LanguageModel model, AtomicLong now, IntToLongFunction nanos) {
@@ -105,9 +108,18 @@ class PrefillPaceTest {
 
         @Override
         public void append(int[] ids, int from, int count, float[] logits) {
+          append(ids, from, count, logits, () -> false);
+        }
+
+        @Override
+        public boolean append(int[] ids, int from, int count, float[] logits, BooleanSupplier stopped) {
           passes.add(count);
-          sequence.append(ids, from, count, logits);
+          boolean done = sequence.append(ids, from, count, logits, () -> {
+            asked.run();
+            return stopped.getAsBoolean();
+          });
           now.addAndGet(nanos.applyAsLong(passes.size()) * count);
+          return done;
         }
 
         @Override
@@ -132,7 +144,7 @@ class PrefillPaceTest {
       engine.submit(request, whole);
       whole.result();
     }
-    try (Engine engine = new SequentialEngine(opened.info(), timed, opened.tokenizer(), EngineOptions.DEFAULT, EngineObserver.NONE, now::get)) {
+    try (Engine engine = new SequentialEngine(opened.info(), timed, opened.tokenizer(), OPTIONS, EngineObserver.NONE, now::get)) {
       engine.submit(request, cut);
       cut.result();
     }
@@ -143,27 +155,49 @@ class PrefillPaceTest {
   }
 
   @Test
-  void cancellingWaitsForOneShortPass() throws Exception {
+  void aPassOverAPromptIsGivenUpWithinALayer() throws Exception {
+    ModelOpener.Opened opened = ModelOpener.open(Optional.empty(), Optional.empty(), OptionalInt.of(1), KvCacheOptions.DEFAULT, (bytes, total) -> {});
+    int[] prompt = new int[900];
+    Arrays.fill(prompt, 50);
+    CompletableFuture<Generation> generation = new CompletableFuture<>();
+    AtomicLong now = new AtomicLong();
+    List<Long> steps = Collections.synchronizedList(new ArrayList<>());
+    // The client leaves in the third layer, by when a pass of this busy machine has taken a second.
+    TimedModel timed = new TimedModel(opened.loaded().model(), now, pass -> 0);
+    timed.asked = () -> {
+      now.addAndGet(170 * MILLISECOND);
+      steps.add(now.get());
+      if (steps.size() == 6) {
+        generation.join().cancel();
+      }
+    };
+    try (SequentialEngine engine = new SequentialEngine(opened.info(), timed, opened.tokenizer(), new EngineOptions(1, 256), EngineObserver.NONE, now::get)) {
+      RecordingListener listener = new RecordingListener();
+      generation.complete(engine.submit(new GenerationRequest(prompt, 5, SamplingParameters.GREEDY, List.of(), -1, false, Long.MAX_VALUE), listener));
+      assertThat(listener.error().error()).isEqualTo(EngineError.CANCELLED);
+      assertThat(timed.passes).as("it was the first").containsExactly(256);
+      assertThat(steps).as("and not asked again").hasSize(6);
+      // The engine goes on with others, and so does the model.
+      timed.asked = () -> {};
+      RecordingListener next = new RecordingListener();
+      engine.submit(new GenerationRequest(prompt, 5, SamplingParameters.GREEDY, List.of(), -1, true, Long.MAX_VALUE), next);
+      assertThat(next.result().completionTokens()).isEqualTo(5);
+    }
+  }
+
+  @Test
+  void aDeadlinePassesWithinAPass() throws Exception {
     ModelOpener.Opened opened = ModelOpener.open(Optional.empty(), Optional.empty(), OptionalInt.of(1), KvCacheOptions.DEFAULT, (bytes, total) -> {});
     int[] prompt = new int[900];
     Arrays.fill(prompt, 50);
     AtomicLong now = new AtomicLong();
-    CompletableFuture<Generation> generation = new CompletableFuture<>();
-    AtomicLong cancelledAt = new AtomicLong();
-    // A machine that computes 30 prompt tokens a second, as busy ones did of a model of a billion parameters; the client leaves as the fifth pass begins.
-    TimedModel timed = new TimedModel(opened.loaded().model(), now, pass -> {
-      if (pass == 5) {
-        cancelledAt.set(now.get());
-        generation.join().cancel();
-      }
-      return 33 * MILLISECOND;
-    });
-    try (SequentialEngine engine = new SequentialEngine(opened.info(), timed, opened.tokenizer(), EngineOptions.DEFAULT, EngineObserver.NONE, now::get)) {
+    TimedModel timed = new TimedModel(opened.loaded().model(), now, pass -> 0);
+    timed.asked = () -> now.addAndGet(100 * MILLISECOND);
+    try (SequentialEngine engine = new SequentialEngine(opened.info(), timed, opened.tokenizer(), new EngineOptions(1, 256), EngineObserver.NONE, now::get)) {
       RecordingListener listener = new RecordingListener();
-      generation.complete(engine.submit(new GenerationRequest(prompt, 5, SamplingParameters.GREEDY, List.of(), -1, false, Long.MAX_VALUE), listener));
-      assertThat(listener.error().error()).isEqualTo(EngineError.CANCELLED);
-      assertThat(timed.passes).hasSize(5);
-      assertThat(now.get() - cancelledAt.get()).as("nanoseconds until it stopped").isPositive().isLessThan(1000 * MILLISECOND);
+      engine.submit(new GenerationRequest(prompt, 5, SamplingParameters.GREEDY, List.of(), -1, false, 350 * MILLISECOND), listener);
+      assertThat(listener.error().error()).isEqualTo(EngineError.DEADLINE_EXCEEDED);
+      assertThat(now.get()).as("the fourth look found it passed").isEqualTo(400 * MILLISECOND);
     }
   }
 }

@@ -120,7 +120,11 @@ final class AdmissionDoorTest {
     }))).isEqualTo(EngineError.DEADLINE_EXCEEDED);
     assertThat(stubborn.get(30, TimeUnit.SECONDS)).as("told though the work does not ask").isEqualTo(EngineError.DEADLINE_EXCEEDED);
     free.countDown();
-    assertThat(door.enter(MIB)).isNotNull();
+    first.close();
+    second.close();
+    try (Admission.Place next = door.enter(MIB)) {
+      assertThat(next.prepare(MIB, () -> "the thread is free")).isNotNull();
+    }
     assertThat(done).isFalse();
   }
 
