@@ -79,4 +79,18 @@ public final class SparseFiles {
     }
     return path;
   }
+
+  /** Makes a file longer, by a hole. */
+  public static void extend(Path path, long size) throws IOException {
+    try (FileChannel channel = FileChannel.open(path, StandardOpenOption.WRITE)) {
+      channel.write(ByteBuffer.allocate(1), size - 1);
+    }
+  }
+
+  /** Cuts a file short, as another program does that opens it to write it anew. */
+  public static void truncate(Path path, long size) throws IOException {
+    try (FileChannel channel = FileChannel.open(path, StandardOpenOption.WRITE)) {
+      channel.truncate(size);
+    }
+  }
 }

@@ -128,7 +128,7 @@ public final class LlamaLoader {
     int keyValueHeads = metadata.find(key("attention.head_count_kv")).isPresent() ? size("attention.head_count_kv", MAX_WIDTH) : heads;
     boolean ownLength = metadata.find(key("attention.key_length")).isPresent();
     int headWidth = ownLength ? size("attention.key_length", MAX_WIDTH) : width / heads;
-    if (ownLength && metadata.find(key("attention.value_length")).isPresent() && size("attention.value_length", MAX_WIDTH) != headWidth) {
+    if (metadata.find(key("attention.value_length")).isPresent() && size("attention.value_length", MAX_WIDTH) != headWidth) {
       throw invalid("heads of keys and values have different widths");
     }
     if (metadata.find(key("rope.dimension_count")).isPresent() && size("rope.dimension_count", MAX_WIDTH) != headWidth) {

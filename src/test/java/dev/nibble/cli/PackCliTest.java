@@ -10,85 +10,18 @@ import dev.nibble.format.gguf.GgufValue;
 import dev.nibble.format.gguf.GgufWriter;
 import dev.nibble.kernel.NumericFormat;
 import java.io.IOException;
-import java.io.InputStream;
 import java.nio.ByteBuffer;
 import java.nio.ByteOrder;
-import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.security.MessageDigest;
-import java.util.ArrayList;
 import java.util.HexFormat;
 import java.util.List;
-import java.util.concurrent.CompletableFuture;
-import java.util.concurrent.TimeUnit;
-import org.junit.jupiter.api.Assumptions;
 import org.junit.jupiter.api.Test;
-import org.junit.jupiter.api.io.TempDir;
 
 /** {@code pack}, {@code inspect --verify} and {@code --pack-cache}, as a user calls them. {@link PackCliIT} runs the same against the native executable. */
-class PackCliTest {
-  private static final Path EMBEDDED = Path.of("src/main/resources/models/nibble-home.gguf");
+class PackCliTest extends CliProcess {
   private static final String[] STORY = {"run", "--temp", "0", "--max-tokens", "20", "Once upon a time"};
-
-  @TempDir
-  Path folder;
-
-  /** What a process left. */
-  record Outcome(int status, String out, String err) {}
-
-  /** The words that start the program. */
-  List<String> program() {
-    return List.of(Path.of(System.getProperty("java.home"), "bin", "java").toString(), "@src/main/jvm/options",
-        "-Djava.util.logging.manager=org.jboss.logmanager.LogManager", "-cp",
-        System.getProperty("surefire.test.class.path", System.getProperty("java.class.path")), Main.class.getName());
-  }
-
-  /** The same with a heap small enough for what is measured not to drown in garbage that nobody collected yet; only a JVM has so much. */
-  List<String> programOfLittleHeap() {
-    List<String> words = new ArrayList<>(program());
-    words.add(1, "-Xmx100m");
-    return words;
-  }
-
-  Outcome nibble(String... arguments) throws IOException, InterruptedException {
-    return run(program(), arguments);
-  }
-
-  private static Outcome run(List<String> program, String... arguments) throws IOException, InterruptedException {
-    List<String> command = new ArrayList<>(program);
-    command.addAll(List.of(arguments));
-    Process process = new ProcessBuilder(command).start();
-    process.getOutputStream().close();
-    CompletableFuture<String> out = CompletableFuture.supplyAsync(() -> text(process.getInputStream()));
-    CompletableFuture<String> err = CompletableFuture.supplyAsync(() -> text(process.getErrorStream()));
-    assertThat(process.waitFor(120, TimeUnit.SECONDS)).as("ends").isTrue();
-    String complaints = err.join().lines().filter(line -> !line.startsWith("WARNING: Using incubator modules")).reduce("", (a, b) -> a + b + "\n");
-    return new Outcome(process.exitValue(), out.join(), complaints);
-  }
-
-  private static String text(InputStream stream) {
-    try (stream) {
-      return new String(stream.readAllBytes(), StandardCharsets.UTF_8);
-    } catch (IOException broken) {
-      return "unreadable: " + broken;
-    }
-  }
-
-  private static String[] with(String[] arguments, String... more) {
-    List<String> all = new ArrayList<>(List.of(arguments));
-    all.addAll(1, List.of(more));
-    return all.toArray(String[]::new);
-  }
-
-  /** Exit code 2 and one line, which names what is wrong. */
-  private void refuses(String part, String... arguments) throws IOException, InterruptedException {
-    Outcome outcome = nibble(arguments);
-    assertThat(outcome.err()).startsWith("nibble: ").contains(part);
-    assertThat(outcome.err().lines()).hasSize(1);
-    assertThat(outcome.out()).isEmpty();
-    assertThat(outcome.status()).isEqualTo(2);
-  }
 
   private Path pack(String name) throws IOException, InterruptedException {
     Path pack = folder.resolve(name);
@@ -170,10 +103,7 @@ class PackCliTest {
   @Test
   void aFullDiskIsSaidInOneLine() throws Exception {
     Path out = folder.resolve("x.nib");
-    List<String> limited = new ArrayList<>(List.of("/bin/sh", "-c", "trap '' XFSZ; ulimit -f 1000; exec \"$@\"", "sh"));
-    Assumptions.assumeTrue(Files.isExecutable(Path.of("/bin/sh")), "skipped: no shell");
-    limited.addAll(program());
-    Outcome outcome = run(limited, "pack", EMBEDDED.toString(), out.toString());
+    Outcome outcome = shell("trap '' XFSZ; ulimit -f 1000; exec \"$@\"", "pack", EMBEDDED.toString(), out.toString());
     assertThat(outcome.status()).isEqualTo(2);
     assertThat(outcome.err()).startsWith("nibble: " + out + " can't be written: ").hasLineCount(1);
     try (var files = Files.list(folder)) {
@@ -215,7 +145,7 @@ class PackCliTest {
   }
 
   /** 130 MB of weights, all alike, with the embedded model's vocabulary. */
-  private static Path large(Path path) throws IOException {
+  static Path large(Path path) throws IOException {
     int width = 1024;
     int hidden = 8192;
     int layers = 8;
