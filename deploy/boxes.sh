@@ -260,6 +260,7 @@ program_part() { # program_part KIND
 
   if ! memory_and_processors; then miss "$kind: k3s-size prints memory and processors"; return; fi
   if ! make_cgroup "$memory" "$processors"; then skip "$kind: no cgroup of $memory MiB can be made here"; cgroup=''; fi
+  if [ -n "$cgroup" ]; then check "doctor shares out the limit" bash -c 'grep -q "^ok *memory *$2 MB (the cgroup" <<<"$1"' - "$(nibble -- doctor 2>&1)" "$memory"; fi
   check "serve${cgroup:+ in $memory MiB and $processors processors}" start
   if [ -z "$server" ] || ! alive 2>/dev/null; then server=''; return; fi
   check "a completion over REST" answers

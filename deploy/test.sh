@@ -230,8 +230,8 @@ make_base() {
   mkdir -p "$base" "$work/debs"
   (cd "$work/debs" && apt-get download -q "${packages[@]}") || return 1
   for package in "$work"/debs/*.deb; do dpkg-deb --fsys-tarfile "$package" | tar -x -C "$base" --keep-directory-symlink; done
+  # /tmp is nobody's to write: the program needs none.
   mkdir -p "$base/etc/ssl/certs" "$base/tmp"
-  chmod 1777 "$base/tmp"
   cat "$base"/usr/share/ca-certificates/mozilla/*.crt >"$base/etc/ssl/certs/ca-certificates.crt"
   printf 'root:x:0:0:root:/:/nonexistent\nnonroot:x:65532:65532:nonroot:/:/nonexistent\n' >"$base/etc/passwd"
   printf 'root:x:0:\nnonroot:x:65532:\n' >"$base/etc/group"
