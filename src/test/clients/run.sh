@@ -86,7 +86,7 @@ if [ ${#drives[@]} -gt 0 ]; then
     # A client that hangs is ended after five minutes.
     status=0
     timeout 300 "${environments[$list]}/bin/python" "${drives[$i]}" >"$work/output" 2>"$work/errors" || status=$?
-    sed "s/^/${names[$i]}: /" "$work/output"
+    sed "s/^skipped /skipped ${names[$i]}: /; t; s/^/${names[$i]}: /" "$work/output"
     ok=$(grep -c '^ok ' "$work/output" || true) bad=$(grep -c '^FAILED ' "$work/output" || true) left=$(grep -c '^skipped ' "$work/output" || true)
     if [ "$status" -ne 0 ] && [ "$bad" -eq 0 ] || [ $((ok + bad + left)) -eq 0 ]; then
       bad=$((bad + 1))
