@@ -120,7 +120,7 @@ final class Body implements AutoCloseable {
       System.arraycopy(first, at, target, offset, count);
       at += count;
       left -= count;
-      if (at == first.length) {
+      if (at == first.length || left == 0) {
         blocks.removeFirst();
         at = 0;
       }

@@ -105,7 +105,7 @@ final class BodyReader {
   private final class Reception {
     private final HttpServerRequest request;
     private final Exchange exchange;
-    private final Optional<Body> body;
+    private Optional<Body> body; // until it is handed on or given up: the request may stay for long after that
     private final Vertx vertx = Vertx.currentContext().owner();
     private final long beginNanos = System.nanoTime();
     private long received;
@@ -117,13 +117,22 @@ final class BodyReader {
       this.request = request;
       this.exchange = exchange;
       this.body = body;
-      body.ifPresent(kept -> exchange.onGone(kept.place()::leave));
+      body.map(Body::place).ifPresent(place -> exchange.onGone(() -> {
+        place.leave();
+        vertx.cancelTimer(timer);
+        drop();
+      }));
       timer = vertx.setTimer(timeoutMillis, this::look);
     }
 
-    void refuse(ApiError error, boolean closes) {
+    private void drop() {
       refused = true;
       body.ifPresent(Body::close);
+      body = Optional.empty();
+    }
+
+    void refuse(ApiError error, boolean closes) {
+      drop();
       if (closes) {
         exchange.sendLast(error);
       } else {
@@ -142,8 +151,7 @@ final class BodyReader {
       }
       if (received > maxBodySize) {
         // Told at the end, which most are near, so that the connection can be used on.
-        refused = true;
-        body.ifPresent(Body::close);
+        drop();
         return;
       }
       try {
@@ -155,20 +163,22 @@ final class BodyReader {
 
     void end(Consumer<Body> onBody) {
       vertx.cancelTimer(timer);
-      if (request.response().ended() || last) {
+      if (request.response().ended() || request.response().closed() || last) {
         return;
       }
       if (received > maxBodySize) {
         exchange.sendNow(Body.tooLarge(maxBodySize, ""));
         return;
       }
+      Body whole = body.orElseThrow();
       try {
-        body.orElseThrow().place().enter();
+        whole.place().enter();
       } catch (EngineException full) {
         refuse(ApiError.of(full, Map.of()), false);
         return;
       }
-      onBody.accept(body.orElseThrow());
+      body = Optional.empty();
+      onBody.accept(whole);
     }
 
     private void look(long fired) {
@@ -178,9 +188,8 @@ final class BodyReader {
         timer = vertx.setTimer(left, this::look);
         return;
       }
-      refused = true;
       last = true;
-      body.ifPresent(Body::close);
+      drop();
       exchange.abandon(ApiError.refused(408, "body_timeout",
           "The body has not come to its end: " + received + " bytes in " + allowed + " ms. Send it faster, or raise nibble.rest.body-timeout.", Map.of()));
     }
