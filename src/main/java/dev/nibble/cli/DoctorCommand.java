@@ -50,6 +50,8 @@ final class DoctorCommand implements Callable<Integer> {
         + (opened.loaded().model().pages().limitBytes() >> 20)));
     say(opened.whyNoVectors().isEmpty(), "vectors", opened.whyNoVectors().isEmpty() ? opened.vectorBits() + " bits" : opened.whyNoVectors());
     say(true, "model", opened.info().name() + ", " + opened.info().parameters() / 1_000_000 + " M parameters, context " + opened.info().contextLength());
+    opened.tokenizer().remarks().forEach(remark -> say(true, "vocabulary", remark));
+    say(true, "chat", opened.tokenizer().whyNoChat().map(why -> "not possible with this model: " + why).orElse("possible"));
     List<OffloadSettings.Target> accelerators = targets().stream().map(OffloadSettings.Target::of).toList();
     try (SequentialEngine engine = new SequentialEngine(opened.info(), opened.loaded().model(), opened.tokenizer(), EngineOptions.DEFAULT)) {
       if (accelerators.isEmpty()) {

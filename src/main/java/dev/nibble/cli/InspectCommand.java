@@ -4,10 +4,15 @@ import com.fasterxml.jackson.core.json.JsonWriteFeature;
 import com.fasterxml.jackson.databind.ObjectMapper;
 import com.fasterxml.jackson.databind.json.JsonMapper;
 import dev.nibble.format.ModelFile;
+import dev.nibble.format.gguf.GgufKeyException;
 import dev.nibble.format.gguf.InspectReport;
 import dev.nibble.format.pack.PackFile;
+import dev.nibble.tokenizer.GgufVocabulary;
+import dev.nibble.tokenizer.InvalidVocabularyException;
+import dev.nibble.tokenizer.VocabularyTokenizer;
 import java.io.IOException;
 import java.nio.file.Path;
+import java.util.Map;
 import java.util.concurrent.Callable;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Option;
@@ -34,9 +39,18 @@ final class InspectCommand implements Callable<Integer> {
       if (verify) {
         return verify(model);
       }
-      InspectReport report = new InspectReport(model);
+      InspectReport report = new InspectReport(model, Map.of("chat", chat(model)));
       System.out.println(json ? JSON.writeValueAsString(report.toJson()) : report.toText().stripTrailing());
       return 0;
+    }
+  }
+
+  /** Whether the model can answer conversations, or why it can't. */
+  private static String chat(ModelFile model) {
+    try {
+      return VocabularyTokenizer.whyNoChat(GgufVocabulary.read(model.metadata())).map(why -> "no: " + why).orElse("yes");
+    } catch (InvalidVocabularyException | GgufKeyException unusable) {
+      return "no: " + unusable.getMessage();
     }
   }
 

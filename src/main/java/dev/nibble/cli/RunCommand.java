@@ -14,6 +14,7 @@ import dev.nibble.engine.SamplingParameters;
 import dev.nibble.engine.SequentialEngine;
 import dev.nibble.format.Printable;
 import dev.nibble.tokenizer.ChatMessage;
+import dev.nibble.tokenizer.ChatTemplateException;
 import java.io.BufferedReader;
 import java.io.IOException;
 import java.io.InputStreamReader;
@@ -76,6 +77,9 @@ final class RunCommand implements Callable<Integer> {
   }
 
   private void converse(Engine engine, SamplingParameters sampling) throws IOException {
+    engine.tokenizer().whyNoChat().ifPresent(why -> {
+      throw new IllegalArgumentException("the model can't answer conversations: " + why + "; leave --chat out to continue text");
+    });
     List<ChatMessage> messages = new ArrayList<>();
     BufferedReader in = new BufferedReader(new InputStreamReader(System.in, StandardCharsets.UTF_8));
     for (String said = prompt == null ? in.readLine() : prompt; said != null; said = in.readLine()) {
@@ -83,7 +87,14 @@ final class RunCommand implements Callable<Integer> {
         continue;
       }
       messages.add(new ChatMessage("user", said));
-      int[] ids = engine.tokenizer().encodeChat(messages);
+      int[] ids;
+      try {
+        ids = engine.tokenizer().encodeChat(messages);
+      } catch (ChatTemplateException refusal) {
+        messages.removeLast();
+        System.err.println("nibble: the model's chat template fails: " + refusal.getMessage());
+        continue;
+      }
       // Oldest turns are forgotten first; a message too long by itself is refused by the engine.
       while (ids.length >= engine.longestSequence() && messages.size() > 2) {
         messages.subList(0, 2).clear();

@@ -9,6 +9,8 @@ public enum EngineError {
   INVALID_REQUEST,
   /** No model of that name is served. */
   MODEL_NOT_FOUND,
+  /** The model has no chat template that can be used, and the request is a conversation. */
+  CHAT_UNSUPPORTED,
   /** Prompt and answer do not fit in the model's context. */
   CONTEXT_LENGTH_EXCEEDED,
   /** Prompt and answer do not fit in the memory for keys and values. */

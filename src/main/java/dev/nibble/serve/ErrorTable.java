@@ -27,6 +27,7 @@ public final class ErrorTable {
     return switch (error) {
       case INVALID_REQUEST -> entry(error, Status.Code.INVALID_ARGUMENT, 400, "invalid_request_error", null);
       case MODEL_NOT_FOUND -> entry(error, Status.Code.NOT_FOUND, 404, "invalid_request_error", "model_not_found");
+      case CHAT_UNSUPPORTED -> entry(error, Status.Code.FAILED_PRECONDITION, 400, "invalid_request_error", "chat_unsupported");
       case CONTEXT_LENGTH_EXCEEDED -> entry(error, Status.Code.OUT_OF_RANGE, 400, "invalid_request_error", "context_length_exceeded");
       case KV_MEMORY_EXCEEDED -> entry(error, Status.Code.RESOURCE_EXHAUSTED, 503, "server_error", "kv_memory_exceeded");
       case QUEUE_FULL -> entry(error, Status.Code.RESOURCE_EXHAUSTED, 429, "rate_limit_error", "queue_full");

@@ -50,6 +50,8 @@ final class ModelEngineLoader implements EngineLoader {
     long start = System.nanoTime();
     ModelOpener.Opened opened = ModelOpener.open(config.model().map(Path::of), config.modelName(), config.threads(), cache, packs(config), new LoadingLog(start + PROGRESS_NANOS, cache.memoryLimit()));
     LOG.infof("Loaded %s in %d ms on %d threads.", opened.info().name(), (System.nanoTime() - start) / 1_000_000, opened.loaded().threads());
+    opened.tokenizer().remarks().forEach(LOG::warn);
+    opened.tokenizer().whyNoChat().ifPresent(why -> LOG.warnf("%s can't answer conversations: %s. Chat requests are refused; completions work.", opened.info().name(), why));
     if (!opened.whyNoVectors().isEmpty()) {
       LOG.warnf("Matrix products run without vectors, many times slower: %s", opened.whyNoVectors());
     }

@@ -1,5 +1,7 @@
 package dev.nibble.serve;
 
+import dev.nibble.engine.Engine;
+import dev.nibble.engine.EngineError;
 import dev.nibble.engine.EngineException;
 import dev.nibble.tokenizer.ChatMessage;
 import dev.nibble.tokenizer.ChatTemplateException;
@@ -80,13 +82,15 @@ public final class PromptBuilder {
    * Ids of a conversation to answer.
    *
    * @throws EngineException INVALID_REQUEST with field {@code messages} or {@code messages[i].…} if there are none, a role is unknown,
-   *     content is missing, or the model's chat template is missing or refuses them; CONTEXT_LENGTH_EXCEEDED as {@link #text}
+   *     content is missing, or the model's chat template refuses them; CHAT_UNSUPPORTED if the model has no chat template that can be used;
+   *     CONTEXT_LENGTH_EXCEEDED as {@link #text}
    * @throws EncodingStoppedException when the budget ends otherwise
    */
-  public static int[] chat(Tokenizer tokenizer, List<ChatMessage> messages, EncodingBudget budget) {
-    if (!tokenizer.hasChatTemplate()) {
-      throw EngineException.invalid("messages", "The model has no chat template and can't answer conversations; send text to continue instead.");
-    }
+  public static int[] chat(Engine engine, List<ChatMessage> messages, EncodingBudget budget) {
+    Tokenizer tokenizer = engine.tokenizer();
+    tokenizer.whyNoChat().ifPresent(why -> {
+      throw chatUnsupported(engine, why);
+    });
     if (messages.isEmpty()) {
       throw EngineException.invalid("messages", "The conversation is empty; at least one message is needed.");
     }
@@ -106,7 +110,16 @@ public final class PromptBuilder {
         return tokenizer.encodeChat(messages, budget);
       });
     } catch (ChatTemplateException refusal) {
-      throw EngineException.invalid("messages", "The model's chat template refuses the conversation: " + refusal.getMessage());
+      throw switch (refusal.fault()) {
+        case CONVERSATION -> EngineException.invalid("messages", "The model's chat template refuses the conversation: " + refusal.getMessage());
+        case MODEL -> chatUnsupported(engine, refusal.getMessage());
+      };
     }
+  }
+
+  private static EngineException chatUnsupported(Engine engine, String why) {
+    String model = engine.model().name();
+    return new EngineException(EngineError.CHAT_UNSUPPORTED,
+        "The model \"" + model + "\" can't answer conversations: " + why + ". Send text to continue instead (completions), or serve a model that can.", Map.of("model", model));
   }
 }

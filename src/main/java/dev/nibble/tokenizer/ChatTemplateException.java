@@ -1,10 +1,25 @@
 package dev.nibble.tokenizer;
 
-/** A conversation that a chat template can't render: the message is for the request's sender. */
+/** A conversation that can't be rendered, and whose fault that is. */
 public final class ChatTemplateException extends RuntimeException {
   private static final long serialVersionUID = 1L;
 
-  public ChatTemplateException(String message) {
+  /** Whose fault it is. */
+  public enum Fault {
+    /** The template refuses the conversation: the message is the template's, for the request's sender. */
+    CONVERSATION,
+    /** There is no template, or it needs what is not supported, or takes too much: the message goes on from "the model can't answer conversations: ". */
+    MODEL
+  }
+
+  private final Fault fault;
+
+  public ChatTemplateException(Fault fault, String message) {
     super(message);
+    this.fault = fault;
+  }
+
+  public Fault fault() {
+    return fault;
   }
 }

@@ -25,9 +25,9 @@ public final class GgufVocabulary {
    */
   public static Vocabulary read(GgufMetadata metadata) throws InvalidVocabularyException {
     List<String> tokens = metadata.strings(PREFIX + "tokens").orElseThrow(() -> invalid(metadata, "no " + PREFIX + "tokens"));
-    List<TokenType> types = types(metadata, tokens.size());
     String model = metadata.string(PREFIX + "model").orElseThrow(() -> invalid(metadata, "no " + PREFIX + "model"));
     boolean sentencePiece = model.equals("llama");
+    List<TokenType> types = types(metadata, tokens, sentencePiece);
     Vocabulary.Algorithm algorithm = switch (model) {
       case "llama" -> new Vocabulary.SentencePiece(metadata.bool(PREFIX + "add_space_prefix").orElse(true));
       case "gpt2" -> byteLevel(metadata);
@@ -39,11 +39,6 @@ public final class GgufVocabulary {
     end.ifPresent(ends::add);
     for (String key : List.of("eot_token_id", "eom_token_id")) {
       id(metadata, key, tokens.size()).ifPresent(ends::add);
-    }
-    for (int id = 0; id < tokens.size(); id++) {
-      if (types.get(id) == TokenType.CONTROL && Vocabulary.END_NAMES.contains(tokens.get(id))) {
-        ends.add(id);
-      }
     }
     float[] scores = new float[0];
     if (sentencePiece) {
@@ -69,10 +64,11 @@ public final class GgufVocabulary {
     };
   }
 
-  private static List<TokenType> types(GgufMetadata metadata, int size) throws InvalidVocabularyException {
+  private static List<TokenType> types(GgufMetadata metadata, List<String> tokens, boolean sentencePiece) throws InvalidVocabularyException {
+    int size = tokens.size();
     Optional<long[]> numbers = metadata.integers(PREFIX + "token_type");
     if (numbers.isEmpty()) {
-      return Collections.nCopies(size, TokenType.NORMAL);
+      return sentencePiece ? typesByName(metadata, tokens) : Collections.nCopies(size, TokenType.NORMAL);
     }
     if (numbers.get().length != size) {
       throw invalid(metadata, numbers.get().length + " token types for " + size + " tokens");
@@ -84,6 +80,18 @@ public final class GgufVocabulary {
       }
       types.add(TokenType.values()[(int) number - 1]);
     }
+    return types;
+  }
+
+  /** Of a SentencePiece vocabulary without types: bytes have names of their own. Control tokens {@link Markers} finds. */
+  private static List<TokenType> typesByName(GgufMetadata metadata, List<String> tokens) {
+    List<TokenType> types = new ArrayList<>(Collections.nCopies(tokens.size(), TokenType.NORMAL));
+    for (int id = 0; id < tokens.size(); id++) {
+      if (SentencePieceEncoder.namesByte(tokens.get(id))) {
+        types.set(id, TokenType.BYTE);
+      }
+    }
+    id(metadata, "unknown_token_id", tokens.size()).ifPresent(id -> types.set(id, TokenType.UNKNOWN));
     return types;
   }
 
@@ -117,7 +125,7 @@ public final class GgufVocabulary {
     vocabulary.beginning().ifPresent(id -> out.put(PREFIX + "bos_token_id", GgufValue.uint32(id)));
     vocabulary.end().ifPresent(id -> out.put(PREFIX + "eos_token_id", GgufValue.uint32(id)));
     // One more end token can be told; those with usual names are found without.
-    vocabulary.endOfGeneration().stream().filter(id -> vocabulary.end().orElse(-1) != id && !Vocabulary.END_NAMES.contains(vocabulary.tokens().get(id)))
+    vocabulary.endOfGeneration().stream().filter(id -> vocabulary.end().orElse(-1) != id && !Markers.endsByName(vocabulary, id))
         .findFirst().ifPresent(id -> out.put(PREFIX + "eot_token_id", GgufValue.uint32(id)));
     out.put(PREFIX + "add_bos_token", GgufValue.bool(vocabulary.addBeginning()));
     out.put(PREFIX + "add_eos_token", GgufValue.bool(vocabulary.addEnd()));

@@ -96,12 +96,6 @@ public final class HuggingFaceTokenizer {
     OptionalInt end = special("eos_token");
     Set<Integer> ends = new LinkedHashSet<>();
     end.ifPresent(ends::add);
-    for (String name : Vocabulary.END_NAMES) {
-      Integer id = ids.get(name);
-      if (id != null && types.get(id) == TokenType.CONTROL) {
-        ends.add(id);
-      }
-    }
     return new Vocabulary(algorithm, tokens, types, sentencePiece ? scores(merges) : new float[0], sentencePiece ? List.of() : merges, beginning, end,
         config.path("add_bos_token").asBoolean(sentencePiece) && beginning.isPresent(), config.path("add_eos_token").asBoolean(false), ends,
         config.path("chat_template").isTextual() ? Optional.of(config.path("chat_template").asText()) : Optional.empty());

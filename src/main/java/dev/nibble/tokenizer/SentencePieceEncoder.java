@@ -77,16 +77,18 @@ final class SentencePieceEncoder implements TextEncoder {
     }
   }
 
+  /** Whether a token is named as bytes are, "&lt;0x00&gt;" to "&lt;0xFF&gt;". */
+  static boolean namesByte(String token) {
+    return token.length() == 6 && token.startsWith("<0x") && token.endsWith(">") && Character.digit(token.charAt(3), 16) >= 0
+        && Character.digit(token.charAt(4), 16) >= 0;
+  }
+
   /** The byte that "&lt;0x41&gt;" names. */
   static int byteOf(String token) throws InvalidVocabularyException {
-    if (token.length() == 6 && token.startsWith("<0x") && token.endsWith(">")) {
-      int high = Character.digit(token.charAt(3), 16);
-      int low = Character.digit(token.charAt(4), 16);
-      if (high >= 0 && low >= 0) {
-        return 16 * high + low;
-      }
+    if (!namesByte(token)) {
+      throw new InvalidVocabularyException("byte token \"" + token + "\" is not named <0x00> to <0xFF>");
     }
-    throw new InvalidVocabularyException("byte token \"" + token + "\" is not named <0x00> to <0xFF>");
+    return 16 * Character.digit(token.charAt(3), 16) + Character.digit(token.charAt(4), 16);
   }
 
   /**

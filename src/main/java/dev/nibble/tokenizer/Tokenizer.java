@@ -50,8 +50,16 @@ public interface Tokenizer {
   /** Ids that end an answer: EOS, end of turn, … */
   Set<Integer> endOfGeneration();
 
-  /** Whether the model has a chat template. */
-  boolean hasChatTemplate();
+  /** Why the model can't answer conversations: it has no chat template, or one that can't be used; empty if it can. */
+  Optional<String> whyNoChat();
+
+  /** Whether the model can answer conversations. */
+  default boolean hasChatTemplate() {
+    return whyNoChat().isEmpty();
+  }
+
+  /** What its file says of the vocabulary and is not followed, a sentence each, for the log of a start. */
+  List<String> remarks();
 
   /** The chat template's own text, in Jinja. */
   default Optional<String> chatTemplate() {
@@ -62,7 +70,7 @@ public interface Tokenizer {
    * Ids of a conversation through the chat template, the answer's header added. Only the template's own text may produce
    * special tokens; messages never do.
    *
-   * @throws ChatTemplateException if there is no template, or it refuses the messages
+   * @throws ChatTemplateException if there is no template, it refuses the messages, or it can't be used
    * @throws EncodingStoppedException when the budget is used up, in which rendering the template counts
    */
   int[] encodeChat(List<ChatMessage> messages, EncodingBudget budget);

@@ -17,15 +17,12 @@ import java.util.Set;
  * @param end EOS
  * @param addBeginning whether prompts begin with BOS
  * @param addEnd whether prompts end with EOS
- * @param endOfGeneration ids that end an answer
+ * @param endOfGeneration ids that end an answer, as far as the metadata tell
  * @param chatTemplate in Jinja
  */
 public record Vocabulary(
     Algorithm algorithm, List<String> tokens, List<TokenType> types, float[] scores, List<String> merges, OptionalInt beginning, OptionalInt end,
     boolean addBeginning, boolean addEnd, Set<Integer> endOfGeneration, Optional<String> chatTemplate) {
-
-  /** Names that end a turn where a vocabulary has them as special tokens, whatever its metadata say. */
-  static final Set<String> END_NAMES = Set.of("<|end|>", "<|im_end|>", "<|eot_id|>", "<|eom_id|>", "<|endoftext|>", "<|end_of_text|>", "<end_of_turn>", "</s>");
 
   /** How text becomes tokens. */
   public sealed interface Algorithm {}

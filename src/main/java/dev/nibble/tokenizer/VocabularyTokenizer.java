@@ -2,6 +2,7 @@ package dev.nibble.tokenizer;
 
 import java.io.ByteArrayOutputStream;
 import java.nio.charset.StandardCharsets;
+import java.util.ArrayList;
 import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
@@ -12,26 +13,35 @@ import java.util.Set;
 /** A tokenizer of a vocabulary. Text is first cut at special and added tokens, longest name first; what lies between is encoded. */
 public final class VocabularyTokenizer implements Tokenizer {
   private static final int CHECK_EVERY = 1 << 16; // characters
+  private static final String TRIAL_QUESTION = "Is it warm?";
+  private static final String TRIAL_ANSWER = "It is warm.";
 
   private final Vocabulary vocabulary;
   private final TextEncoder encoder;
   private final SpecialTokens whole;
   private final long twiceLongest; // most UTF-8 bytes of text that become one token, times two
   private final Optional<ChatTemplate> template;
+  private final Optional<String> whyNoChat;
+  private final List<String> remarks;
 
   /** @throws InvalidVocabularyException if the vocabulary's parts do not go together */
-  public VocabularyTokenizer(Vocabulary vocabulary) throws InvalidVocabularyException {
-    this.vocabulary = vocabulary;
-    List<String> tokens = vocabulary.tokens();
-    encoder = switch (vocabulary.algorithm()) {
-      case Vocabulary.ByteLevel algorithm -> new ByteLevelEncoder(vocabulary, algorithm, ids(tokens));
-      case Vocabulary.SentencePiece algorithm -> new SentencePieceEncoder(vocabulary, algorithm);
-    };
-    for (OptionalInt special : List.of(vocabulary.beginning(), vocabulary.end())) {
+  public VocabularyTokenizer(Vocabulary given) throws InvalidVocabularyException {
+    List<String> tokens = given.tokens();
+    for (OptionalInt special : List.of(given.beginning(), given.end())) {
       if (special.isPresent() && (special.getAsInt() < 0 || special.getAsInt() >= tokens.size())) {
         throw new InvalidVocabularyException("special token " + special.getAsInt() + " is not among the " + tokens.size() + " tokens");
       }
     }
+    template = given.chatTemplate().map(ChatTemplate::new);
+    List<Markers.Trial> trials = new ArrayList<>();
+    whyNoChat = tryOut(template, given, trials);
+    Markers.Result settled = Markers.settle(given, whyNoChat.isEmpty() ? trials : List.of());
+    vocabulary = settled.vocabulary();
+    remarks = settled.remarks();
+    encoder = switch (vocabulary.algorithm()) {
+      case Vocabulary.ByteLevel algorithm -> new ByteLevelEncoder(vocabulary, algorithm, ids(tokens));
+      case Vocabulary.SentencePiece algorithm -> new SentencePieceEncoder(vocabulary, algorithm);
+    };
     whole = new SpecialTokens(vocabulary.types());
     long mostBytes = (normalizes() ? Nfc.TWICE_MOST_SHRINKING : 2L) * encoder.longest();
     // What tokens stand for is worked out when it is asked for: a start-up has no time for all of them.
@@ -46,7 +56,35 @@ public final class VocabularyTokenizer implements Tokenizer {
       }
     }
     twiceLongest = mostBytes;
-    template = vocabulary.chatTemplate().map(ChatTemplate::new);
+  }
+
+  /** {@link #whyNoChat()} of a vocabulary, for those who need no tokenizer. */
+  public static Optional<String> whyNoChat(Vocabulary vocabulary) {
+    return tryOut(vocabulary.chatTemplate().map(ChatTemplate::new), vocabulary, new ArrayList<>());
+  }
+
+  /** Why the chat template can't be used, if so; else adds what it makes of a few conversations. */
+  private static Optional<String> tryOut(Optional<ChatTemplate> template, Vocabulary given, List<Markers.Trial> trials) {
+    if (template.isEmpty()) {
+      return Optional.of("it has no chat template");
+    }
+    ChatMessage user = new ChatMessage("user", TRIAL_QUESTION);
+    List<ChatMessage> turns = List.of(user, new ChatMessage("assistant", TRIAL_ANSWER), user);
+    List<ChatMessage> all = new ArrayList<>(turns);
+    all.addFirst(new ChatMessage("system", TRIAL_QUESTION));
+    for (List<ChatMessage> conversation : List.of(List.of(user), turns, all)) {
+      try {
+        trials.add(new Markers.Trial(template.get().tryOut(conversation, name(given, given.beginning()), name(given, given.end())), TRIAL_ANSWER));
+      } catch (ChatTemplateException e) {
+        if (e.fault() == ChatTemplateException.Fault.MODEL) {
+          return Optional.of(e.getMessage());
+        }
+        if (conversation.size() == 1) {
+          return Optional.of("its chat template refuses a user's message: " + ChatTemplate.shown(e.getMessage()));
+        }
+      }
+    }
+    return Optional.empty();
   }
 
   private static Map<String, Integer> ids(List<String> tokens) {
@@ -57,7 +95,7 @@ public final class VocabularyTokenizer implements Tokenizer {
     return ids;
   }
 
-  /** What it was made from. */
+  /** What it was made from, with control tokens as {@link Markers} finds them. */
   public Vocabulary vocabulary() {
     return vocabulary;
   }
@@ -178,8 +216,13 @@ public final class VocabularyTokenizer implements Tokenizer {
   }
 
   @Override
-  public boolean hasChatTemplate() {
-    return template.isPresent();
+  public Optional<String> whyNoChat() {
+    return whyNoChat;
+  }
+
+  @Override
+  public List<String> remarks() {
+    return remarks;
   }
 
   @Override
@@ -189,8 +232,10 @@ public final class VocabularyTokenizer implements Tokenizer {
 
   @Override
   public int[] encodeChat(List<ChatMessage> messages, EncodingBudget budget) {
-    ChatTemplate found = template.orElseThrow(() -> new ChatTemplateException("the model has no chat template"));
-    ChatTemplate.Text text = found.render(messages, name(bos()), name(eos()), budget);
+    if (whyNoChat.isPresent()) {
+      throw new ChatTemplateException(ChatTemplateException.Fault.MODEL, whyNoChat.get());
+    }
+    ChatTemplate.Text text = template.orElseThrow().render(messages, name(vocabulary, bos()), name(vocabulary, eos()), budget);
     IdBuffer ids = new IdBuffer(budget);
     encode(text.value(), text::trusted, ids);
     if (vocabulary.addBeginning() && bos().isPresent() && !ids.startsWith(bos().getAsInt())) {
@@ -199,7 +244,7 @@ public final class VocabularyTokenizer implements Tokenizer {
     return ids.toArray();
   }
 
-  private String name(OptionalInt id) {
+  private static String name(Vocabulary vocabulary, OptionalInt id) {
     return id.isPresent() ? vocabulary.tokens().get(id.getAsInt()) : "";
   }
 }

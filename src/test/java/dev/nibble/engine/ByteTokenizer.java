@@ -7,6 +7,7 @@ import dev.nibble.tokenizer.Tokenizer;
 import java.io.ByteArrayOutputStream;
 import java.nio.charset.StandardCharsets;
 import java.util.List;
+import java.util.Optional;
 import java.util.OptionalInt;
 import java.util.Set;
 
@@ -75,13 +76,18 @@ final class ByteTokenizer implements Tokenizer {
   }
 
   @Override
-  public boolean hasChatTemplate() {
-    return false;
+  public Optional<String> whyNoChat() {
+    return Optional.of("bytes have no chat template");
+  }
+
+  @Override
+  public List<String> remarks() {
+    return List.of();
   }
 
   @Override
   public int[] encodeChat(List<ChatMessage> messages, EncodingBudget budget) {
-    throw new ChatTemplateException("bytes have no chat template");
+    throw new ChatTemplateException(ChatTemplateException.Fault.MODEL, "bytes have no chat template");
   }
 
   @Override

@@ -52,7 +52,7 @@ final class TokenizerTest {
   void ggufKeepsVocabularies(String path) throws IOException {
     VocabularyTokenizer tokenizer = read(path);
     Vocabulary again = GgufVocabulary.read(new GgufMetadata("test", GgufVocabulary.write(tokenizer.vocabulary())));
-    assertThat(again).usingRecursiveComparison().isEqualTo(tokenizer.vocabulary());
+    assertThat(new VocabularyTokenizer(again).vocabulary()).usingRecursiveComparison().isEqualTo(tokenizer.vocabulary());
   }
 
   @Test
@@ -138,7 +138,7 @@ final class TokenizerTest {
         """, messages)).isEqualTo("[be brief]hi2<end>");
     assertThatThrownBy(() -> render("{{ raise_exception('no system role') }}", messages)).isInstanceOf(ChatTemplateException.class)
         .hasMessage("no system role");
-    assertThatThrownBy(() -> render("{% macro x() %}", messages)).hasMessage("the model's chat template can't be used: {% macro x() %} is not supported");
+    assertThatThrownBy(() -> render("{% macro x() %}", messages)).hasMessage("its chat template can't be used: line 1: {% macro x() %} is not supported");
     assertThatThrownBy(() -> render("{% if x %}", messages)).hasMessageContaining("{% endif %} is missing");
   }
 

@@ -18,9 +18,16 @@ public final class InspectReport {
 
   private final ModelFile file;
   private final Map<GgufTensorType, long[]> mix = new TreeMap<>(); // type to tensors, elements, bytes
+  private final Map<String, String> findings;
 
   public InspectReport(ModelFile file) {
+    this(file, Map.of());
+  }
+
+  /** @param findings more facts, found by others; names in lower case with underscores */
+  public InspectReport(ModelFile file, Map<String, String> findings) {
     this.file = file;
+    this.findings = new TreeMap<>(findings);
     for (GgufTensor tensor : file.tensors()) {
       long[] sums = mix.computeIfAbsent(tensor.type(), type -> new long[3]);
       sums[0]++;
@@ -64,6 +71,7 @@ public final class InspectReport {
     line(text, "context", context() == 0 ? "-" : context() + " tokens");
     line(text, "vocabulary", vocabulary() == 0 ? "-" : vocabulary() + " tokens, " + file.metadata().string("tokenizer.ggml.model").map(InspectReport::shortened).orElse("?")
         + file.metadata().string("tokenizer.ggml.pre").map(pre -> " (" + shortened(pre) + ")").orElse(""));
+    findings.forEach((name, value) -> line(text, name.replace('_', ' '), Printable.of(value)));
     text.append("\nquantisation mix\n");
     mix.forEach((type, sums) -> text.append(String.format(Locale.ROOT, "  %-8s %5d tensors %,16d weights %,16d bytes  %.4f bits per weight%s%n",
         type, sums[0], sums[1], sums[2], 8.0 * sums[2] / sums[1], computed(type) ? "" : "  (can't be run)")));
@@ -125,6 +133,7 @@ public final class InspectReport {
     root.put("bits_per_weight", bitsPerWeight());
     root.put("context_length", context());
     root.put("vocabulary_size", vocabulary());
+    findings.forEach(root::put);
     ArrayNode quantization = root.putArray("quantization");
     mix.forEach((type, sums) -> quantization.addObject().put("type", type.toString()).put("tensors", sums[0]).put("weights", sums[1])
         .put("bytes", sums[2]).put("bits_per_weight", 8.0 * sums[2] / sums[1]).put("runs", computed(type)));

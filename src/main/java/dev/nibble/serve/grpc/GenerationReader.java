@@ -11,7 +11,6 @@ import dev.nibble.serve.ServeConfig;
 import dev.nibble.serve.SpecialTokens;
 import dev.nibble.tokenizer.ChatMessage;
 import dev.nibble.tokenizer.EncodingBudget;
-import dev.nibble.tokenizer.Tokenizer;
 import dev.nibble.v1.ChatInput;
 import dev.nibble.v1.GenerationOptions;
 import dev.nibble.v1.SamplingOptions;
@@ -33,7 +32,7 @@ final class GenerationReader {
       // 0 is refused here: to the engine it would mean as many as the context leaves.
       throw EngineException.invalid("max_tokens", "max_tokens is " + options.getMaxTokens() + "; allowed: 1 or more, or unset.");
     }
-    int[] promptIds = promptIds(options, engine.tokenizer(), config, budget);
+    int[] promptIds = promptIds(options, engine, config, budget);
     int maxTokens = RequestDefaults.maxTokens(config, engine, promptIds.length, options.hasMaxTokens() ? OptionalInt.of(options.getMaxTokens()) : OptionalInt.empty());
     return new GenerationRequest(
         promptIds, maxTokens, sampling, options.getStopList(), logProbabilities, options.getIgnoreEndOfGeneration(), deadlineNanos)
@@ -75,18 +74,18 @@ final class GenerationReader {
     return chat.getMessagesList().stream().map(message -> new ChatMessage(message.getRole(), message.getContent())).toList();
   }
 
-  private static int[] promptIds(GenerationOptions options, Tokenizer tokenizer, ServeConfig config, EncodingBudget budget) {
+  private static int[] promptIds(GenerationOptions options, Engine engine, ServeConfig config, EncodingBudget budget) {
     Optional<Boolean> parseSpecial = options.hasParseSpecial() ? Optional.of(options.getParseSpecial()) : Optional.empty();
     return switch (options.getInputCase()) {
       case TEXT ->
           PromptBuilder.text(
-              tokenizer, options.getText(), !options.hasAddSpecial() || options.getAddSpecial(), SpecialTokens.of(config).parses(parseSpecial), budget);
+              engine.tokenizer(), options.getText(), !options.hasAddSpecial() || options.getAddSpecial(), SpecialTokens.of(config).parses(parseSpecial), budget);
       case CHAT -> {
         if (options.getParseSpecial() || options.getAddSpecial()) {
           String field = options.getParseSpecial() ? "parse_special" : "add_special";
           throw EngineException.invalid(field, field + " is for text; only the chat template puts special tokens into a conversation.");
         }
-        yield PromptBuilder.chat(tokenizer, messages(options.getChat()), budget);
+        yield PromptBuilder.chat(engine, messages(options.getChat()), budget);
       }
       case INPUT_NOT_SET -> throw EngineException.invalid("prompt", "There is neither text nor chat; one of them is needed.");
     };

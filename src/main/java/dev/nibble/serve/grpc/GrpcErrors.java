@@ -58,7 +58,7 @@ final class GrpcErrors {
         status.addDetails(Any.pack(retryInfo(failure)));
       }
       case MODEL_LOADING, SHUTTING_DOWN, ACCELERATOR_UNAVAILABLE -> status.addDetails(Any.pack(retryInfo(failure)));
-      case MODEL_NOT_FOUND, CONTEXT_LENGTH_EXCEEDED, KV_MEMORY_EXCEEDED, DEADLINE_EXCEEDED, CANCELLED, INTERNAL -> {}
+      case MODEL_NOT_FOUND, CHAT_UNSUPPORTED, CONTEXT_LENGTH_EXCEEDED, KV_MEMORY_EXCEEDED, DEADLINE_EXCEEDED, CANCELLED, INTERNAL -> {}
     }
     return StatusProto.toStatusRuntimeException(status.build());
   }

@@ -1,5 +1,6 @@
 package dev.nibble.serve.grpc;
 
+import dev.nibble.engine.Engine;
 import dev.nibble.engine.EngineException;
 import dev.nibble.serve.Admission;
 import dev.nibble.serve.PromptBuilder;
@@ -34,22 +35,23 @@ final class TokenizerApi extends TokenizerServiceGrpc.TokenizerServiceImplBase {
   @Override
   public void tokenize(TokenizeRequest request, StreamObserver<TokenizeResponse> observer) {
     prepare(observer, request.getSerializedSize(), TokenizerApi::path, budget -> {
-      Tokenizer tokenizer = models.require(request.getModel()).tokenizer();
+      Engine engine = models.require(request.getModel());
       TokenizeResponse.Builder response = TokenizeResponse.newBuilder();
-      for (int id : ids(request, tokenizer, budget)) {
+      for (int id : ids(request, engine, budget)) {
         response.addIds(id);
       }
       return response.build();
     });
   }
 
-  private static int[] ids(TokenizeRequest request, Tokenizer tokenizer, EncodingBudget budget) {
+  private static int[] ids(TokenizeRequest request, Engine engine, EncodingBudget budget) {
+    Tokenizer tokenizer = engine.tokenizer();
     return switch (request.getInputCase()) {
       case TEXT ->
           request.getAddSpecial()
               ? tokenizer.encodeWithSpecials(request.getText(), request.getParseSpecial(), budget)
               : tokenizer.encode(request.getText(), request.getParseSpecial(), budget);
-      case CHAT -> PromptBuilder.chat(tokenizer, GenerationReader.messages(request.getChat()), budget);
+      case CHAT -> PromptBuilder.chat(engine, GenerationReader.messages(request.getChat()), budget);
       case INPUT_NOT_SET -> throw EngineException.invalid("input", "There is neither text nor chat; one of them is needed.");
     };
   }

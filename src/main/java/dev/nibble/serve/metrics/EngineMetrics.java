@@ -130,7 +130,7 @@ public final class EngineMetrics {
     private static boolean refuses(EngineError reason) {
       return switch (reason) {
         case INVALID_REQUEST, CONTEXT_LENGTH_EXCEEDED, KV_MEMORY_EXCEEDED, QUEUE_FULL, SHUTTING_DOWN, ACCELERATOR_UNAVAILABLE, DEADLINE_EXCEEDED -> true;
-        case MODEL_NOT_FOUND, MODEL_LOADING, CANCELLED, INTERNAL -> false;
+        case MODEL_NOT_FOUND, CHAT_UNSUPPORTED, MODEL_LOADING, CANCELLED, INTERNAL -> false;
       };
     }
 

@@ -57,7 +57,7 @@ record AnswerRequest(
 
   /** What the engine is asked. @throws EngineException INVALID_REQUEST or CONTEXT_LENGTH_EXCEEDED if the model can't take the prompt */
   GenerationRequest generation(Engine engine, ServeConfig config, long deadlineNanos, EncodingBudget budget) {
-    int[] promptIds = prompt.ids(engine.tokenizer(), SpecialTokens.of(config), budget);
+    int[] promptIds = prompt.ids(engine, SpecialTokens.of(config), budget);
     int most = RequestDefaults.maxTokens(config, engine, promptIds.length, maxTokens);
     return new GenerationRequest(promptIds, most, sampling, stop, logProbabilities, ignoreEndOfGeneration, deadlineNanos).withOffload(offload);
   }

@@ -49,12 +49,12 @@ record ApiError(
             String prompt = field == null ? "prompt" : field;
             yield Optional.of(fieldNames.getOrDefault(prompt, prompt));
           }
-          case QUEUE_FULL, MODEL_LOADING, SHUTTING_DOWN, ACCELERATOR_UNAVAILABLE, DEADLINE_EXCEEDED, CANCELLED, INTERNAL -> Optional.empty();
+          case CHAT_UNSUPPORTED, QUEUE_FULL, MODEL_LOADING, SHUTTING_DOWN, ACCELERATOR_UNAVAILABLE, DEADLINE_EXCEEDED, CANCELLED, INTERNAL -> Optional.empty();
         };
     Map<String, String> headers =
         switch (failure.error()) {
           case QUEUE_FULL, MODEL_LOADING, SHUTTING_DOWN, ACCELERATOR_UNAVAILABLE -> Map.of("Retry-After", failure.metadata().getOrDefault("retry_after_seconds", "1"));
-          case INVALID_REQUEST, MODEL_NOT_FOUND, CONTEXT_LENGTH_EXCEEDED, KV_MEMORY_EXCEEDED, DEADLINE_EXCEEDED, CANCELLED, INTERNAL -> Map.of();
+          case INVALID_REQUEST, MODEL_NOT_FOUND, CHAT_UNSUPPORTED, CONTEXT_LENGTH_EXCEEDED, KV_MEMORY_EXCEEDED, DEADLINE_EXCEEDED, CANCELLED, INTERNAL -> Map.of();
         };
     return new ApiError(entry.httpStatus(), entry.openAiType(), failure.getMessage(), parameter, entry.openAiCode(), headers);
   }

@@ -1,5 +1,6 @@
 package dev.nibble.serve.rest;
 
+import dev.nibble.engine.Engine;
 import dev.nibble.engine.EngineException;
 import dev.nibble.serve.PromptBuilder;
 import dev.nibble.serve.SpecialTokens;
@@ -15,9 +16,9 @@ sealed interface Prompt {
    * Ids for the engine, as {@link PromptBuilder} makes them.
    *
    * @param specials whether text may name special tokens
-   * @throws EngineException INVALID_REQUEST or CONTEXT_LENGTH_EXCEEDED if the model can't take the prompt
+   * @throws EngineException INVALID_REQUEST, CHAT_UNSUPPORTED or CONTEXT_LENGTH_EXCEEDED if the model can't take the prompt
    */
-  int[] ids(Tokenizer tokenizer, SpecialTokens specials, EncodingBudget budget);
+  int[] ids(Engine engine, SpecialTokens specials, EncodingBudget budget);
 
   /** A conversation, for chat completions. */
   record Conversation(List<ChatMessage> messages) implements Prompt {
@@ -26,8 +27,8 @@ sealed interface Prompt {
     }
 
     @Override
-    public int[] ids(Tokenizer tokenizer, SpecialTokens specials, EncodingBudget budget) {
-      return PromptBuilder.chat(tokenizer, messages, budget);
+    public int[] ids(Engine engine, SpecialTokens specials, EncodingBudget budget) {
+      return PromptBuilder.chat(engine, messages, budget);
     }
   }
 
@@ -39,16 +40,16 @@ sealed interface Prompt {
    */
   record Text(String text, boolean addSpecial, Optional<Boolean> parseSpecial) implements Prompt {
     @Override
-    public int[] ids(Tokenizer tokenizer, SpecialTokens specials, EncodingBudget budget) {
-      return PromptBuilder.text(tokenizer, text, addSpecial, specials.parses(parseSpecial), budget);
+    public int[] ids(Engine engine, SpecialTokens specials, EncodingBudget budget) {
+      return PromptBuilder.text(engine.tokenizer(), text, addSpecial, specials.parses(parseSpecial), budget);
     }
   }
 
   /** Token ids to continue, taken as they are. */
   record Tokens(int[] ids) implements Prompt {
     @Override
-    public int[] ids(Tokenizer tokenizer, SpecialTokens specials, EncodingBudget budget) {
-      requireInside(ids, tokenizer, "prompt");
+    public int[] ids(Engine engine, SpecialTokens specials, EncodingBudget budget) {
+      requireInside(ids, engine.tokenizer(), "prompt");
       return ids;
     }
   }

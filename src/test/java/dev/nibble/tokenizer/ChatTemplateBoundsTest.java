@@ -1,0 +1,168 @@
+package dev.nibble.tokenizer;
+
+import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatCode;
+import static org.assertj.core.api.Assertions.catchThrowableOfType;
+
+import dev.nibble.SharedFixtures;
+import dev.nibble.format.gguf.GgufFile;
+import java.io.IOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.time.Duration;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Optional;
+import java.util.Random;
+import java.util.stream.Stream;
+import org.junit.jupiter.api.Assertions;
+import org.junit.jupiter.api.Test;
+
+/** Templates come with models, from strangers: none may run for ever, fill the memory, or end anything but its own conversation. */
+final class ChatTemplateBoundsTest {
+  private static final Duration HUNG = Duration.ofMinutes(2);
+  private static final List<ChatMessage> HI = List.of(new ChatMessage("user", "hi"));
+
+  private static VocabularyTokenizer tokenizer(String template) throws IOException {
+    Vocabulary home;
+    try (GgufFile file = GgufFile.open(Path.of("src/main/resources/models/nibble-home.gguf"))) {
+      home = GgufVocabulary.read(file.metadata());
+    }
+    return new VocabularyTokenizer(new Vocabulary(home.algorithm(), home.tokens(), home.types(), home.scores(), home.merges(), home.beginning(), home.end(),
+        home.addBeginning(), home.addEnd(), home.endOfGeneration(), Optional.of(template)));
+  }
+
+  private static String doubling(int times) {
+    return "{% set x = 'ab' %}" + "{% set x = x + x %}".repeat(times) + "{{ x }}";
+  }
+
+  private static String loops(int depth, int width) {
+    String list = "[" + "1,".repeat(width) + "]";
+    return ("{% for a in " + list + " %}").repeat(depth) + "x" + "{% endfor %}".repeat(depth);
+  }
+
+  private static List<String> hostile() {
+    String big = "{% set x = 'ab' %}" + "{% set x = x + x %}".repeat(18);
+    StringBuilder kept = new StringBuilder(big);
+    for (int i = 0; i < 2000; i++) {
+      kept.append("{% set v").append(i).append(" = x + 'c' %}");
+    }
+    return List.of(doubling(64), loops(12, 40), kept.toString(), "{{ " + "(".repeat(200_000) + "1" + ")".repeat(200_000) + " }}", "{{ " + "not ".repeat(200_000) + "1 }}",
+        "{{ " + "-".repeat(200_000) + "1 }}", "{{ " + "[".repeat(200_000) + "]".repeat(200_000) + " }}", "{% if 1 %}".repeat(100_000) + "{% endif %}".repeat(100_000),
+        "{% for m in messages %}".repeat(100_000), "{{ " + "x ~ ".repeat(200_000) + "x }}" + loops(3, 100),
+        big + "{% set y = x + 'c' %}{% for i in [" + "1,".repeat(1000) + "] %}{% if y in x + x %}{% endif %}{% endfor %}",
+        big + "{% for i in [" + "1,".repeat(5000) + "] %}{% for j in [" + "1,".repeat(5000) + "] %}{% if x == x %}{% endif %}{% endfor %}{% endfor %}",
+        big + "{% for i in [" + "1,".repeat(5000) + "] %}{{ x | trim }}{% endfor %}");
+  }
+
+  @Test
+  void hostileTemplatesAreFoundAtLoad() {
+    Assertions.assertTimeoutPreemptively(HUNG, () -> {
+      for (String template : hostile()) {
+        VocabularyTokenizer tokenizer = tokenizer(template);
+        String shown = template.substring(0, 40);
+        if (template.contains("not not")) { // deep for a reader that recurses, and fine for one that does not
+          assertThat(tokenizer.whyNoChat()).as(shown).isEmpty();
+          continue;
+        }
+        assertThat(tokenizer.whyNoChat()).as(shown).get().asString().startsWith("its chat template can't be used: line 1: ")
+            .containsAnyOf("rendering takes more steps than are allowed", "it makes a text of more than 1048576 characters", "it is nested too deep").hasSizeLessThan(300);
+        ChatTemplateException refusal = catchThrowableOfType(ChatTemplateException.class, () -> tokenizer.encodeChat(HI));
+        assertThat(refusal.fault()).isEqualTo(ChatTemplateException.Fault.MODEL);
+        assertThat(tokenizer.encode("text goes on", false)).isNotEmpty();
+      }
+    });
+  }
+
+  /** Fine with short conversations, so that it loads; then hostile: whoever hangs up is not rendered for, and the rest ends by itself. */
+  @Test
+  void whatIsHostileLaterEndsToo() throws IOException {
+    String trap = "{% for m in messages %}{% if m.content == 'now' %}" + loops(12, 40) + "{% endif %}{% if m.content == 'big' %}" + doubling(40)
+        + "{% endif %}{{ m.content }}{% endfor %}";
+    VocabularyTokenizer tokenizer = tokenizer(trap);
+    assertThat(tokenizer.whyNoChat()).isEmpty();
+    assertThat(tokenizer.encodeChat(HI)).isNotEmpty();
+    Assertions.assertTimeoutPreemptively(HUNG, () -> {
+      for (String said : List.of("now", "big")) {
+        ChatTemplateException refusal = catchThrowableOfType(ChatTemplateException.class, () -> tokenizer.encodeChat(List.of(new ChatMessage("user", said))));
+        assertThat(refusal.fault()).isEqualTo(ChatTemplateException.Fault.MODEL);
+      }
+      int[] asked = {0};
+      EncodingBudget left = new EncodingBudget(Integer.MAX_VALUE, Long.MAX_VALUE, () -> ++asked[0] > 3);
+      assertThat(catchThrowableOfType(EncodingStoppedException.class, () -> tokenizer.encodeChat(List.of(new ChatMessage("user", "now")), left)).reason())
+          .isEqualTo(EncodingStoppedException.Cause.CANCELLED);
+      assertThat(asked[0]).isEqualTo(4);
+    });
+    // A long conversation is not hostile.
+    assertThat(tokenizer.encodeChat(List.of(new ChatMessage("user", "word ".repeat(400_000))))).hasSizeGreaterThan(400_000);
+  }
+
+  @Test
+  void constructsThatAreNotSupportedAreNamedWithTheirLine() throws IOException {
+    assertThat(tokenizer("a\n{# a\ncomment #}\n{%- for m in messages %}\n{{ m.content | upper }}\n{% endfor %}").whyNoChat())
+        .contains("its chat template can't be used: line 5: the filter in \"m.content | upper\" is not supported; supported: trim");
+    assertThat(tokenizer("{% macro f(x)\n %}\u001b[31m{% endmacro %}").whyNoChat()).contains("its chat template can't be used: line 1: {% macro f(x) %} is not supported");
+    assertThat(tokenizer("{{ '\u001b[2J' \u001b }}").whyNoChat().orElseThrow()).doesNotContain("\u001b");
+    assertThat(tokenizer("{{ raise_exception('only tools') }}").whyNoChat()).contains("its chat template refuses a user's message: only tools");
+    // What conversations do not reach is no hindrance, nor is a template that takes no system message.
+    assertThat(tokenizer("{% if tools %}{% macro f() %}{{ tools | tojson }}{% endmacro %}{% endif %}{{ messages[0].content }}").whyNoChat()).isEmpty();
+    VocabularyTokenizer strict = tokenizer("{% if messages[0].role == 'system' %}{{ raise_exception('no system messages') }}{% endif %}{{ messages[0].content }}");
+    assertThat(strict.whyNoChat()).isEmpty();
+    ChatTemplateException refusal = catchThrowableOfType(ChatTemplateException.class, () -> strict.encodeChat(List.of(new ChatMessage("system", "x"))));
+    assertThat(refusal.fault()).isEqualTo(ChatTemplateException.Fault.CONVERSATION);
+    assertThat(refusal).hasMessage("no system messages");
+  }
+
+  /** Published templates: each can be used, or is refused when it is loaded, with its reason; none ends in another error. */
+  @Test
+  void publishedTemplatesAreUsedOrRefused() throws IOException {
+    Path folder = SharedFixtures.require("templates/templates");
+    int used = 0;
+    List<Path> files;
+    try (Stream<Path> list = Files.list(folder)) {
+      files = list.sorted().toList();
+    }
+    assertThat(files).hasSize(82);
+    for (Path file : files) {
+      VocabularyTokenizer tokenizer = tokenizer(Files.readString(file));
+      if (tokenizer.whyNoChat().isPresent()) {
+        assertThat(tokenizer.whyNoChat().get()).as(file.toString()).matches("its chat template can't be used: line \\d+: .+").hasSizeLessThan(300);
+      } else {
+        used++;
+        assertThat(tokenizer.encodeChat(HI)).as(file.toString()).isNotEmpty();
+      }
+    }
+    assertThat(used).isGreaterThanOrEqualTo(20);
+  }
+
+  /** Published templates with characters changed, cut and doubled: no error but those that are meant for this. */
+  @Test
+  void damagedTemplatesAreRefusedToo() throws IOException {
+    Path folder = SharedFixtures.require("templates/templates");
+    Random random = new Random(5);
+    List<String> sources = new ArrayList<>();
+    for (String name : List.of("gguf-home", "gguf-phi3", "cz-qwen2.5-instruct", "qwen1.5-72b-chat", "cz-granite-3.0-instruct", "deepseek-llm-7b-chat")) {
+      sources.add(Files.readString(folder.resolve(name + ".jinja")));
+    }
+    for (int round = 0; round < 2000; round++) {
+      StringBuilder source = new StringBuilder(sources.get(random.nextInt(sources.size())));
+      for (int i = random.nextInt(4); i >= 0; i--) {
+        int at = random.nextInt(source.length());
+        switch (random.nextInt(3)) {
+          case 0 -> source.setCharAt(at, "{}%'\"()[]|+-~.=!#".charAt(random.nextInt(17)));
+          case 1 -> source.delete(at, Math.min(source.length(), at + 1 + random.nextInt(10)));
+          default -> source.insert(at, source.substring(at, Math.min(source.length(), at + random.nextInt(40))));
+        }
+        source.append(' ');
+      }
+      ChatTemplate template = new ChatTemplate(source.toString());
+      assertThatCode(() -> {
+        try {
+          template.tryOut(HI, "<s>", "</s>");
+        } catch (ChatTemplateException refused) {
+          assertThat(refused.getMessage()).isNotBlank();
+        }
+      }).as(source.toString()).doesNotThrowAnyException();
+    }
+  }
+}
