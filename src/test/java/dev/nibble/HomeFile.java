@@ -7,8 +7,10 @@ import dev.nibble.format.gguf.GgufWriter;
 import dev.nibble.kernel.NumericFormat;
 import java.io.IOException;
 import java.nio.ByteBuffer;
+import java.nio.ByteOrder;
 import java.nio.file.Path;
 import java.util.ArrayList;
+import java.util.Arrays;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
@@ -76,14 +78,14 @@ public final class HomeFile {
   /** Keeps the first rows of a matrix only. */
   public HomeFile cut(String tensor, long rows) {
     Tensor whole = tensors.get(tensor);
-    byte[] bytes = java.util.Arrays.copyOf(whole.bytes, Math.toIntExact(whole.format.bytes(whole.shape[0] * rows)));
+    byte[] bytes = Arrays.copyOf(whole.bytes, Math.toIntExact(whole.format.bytes(whole.shape[0] * rows)));
     tensors.put(tensor, new Tensor(new long[] {whole.shape[0], rows}, whole.format, bytes));
     return this;
   }
 
   /** Writes a float into a tensor of floats. */
   public HomeFile poisoned(String tensor, int index, float value) {
-    ByteBuffer.wrap(tensors.get(tensor).bytes).order(java.nio.ByteOrder.LITTLE_ENDIAN).putFloat(4 * index, value);
+    ByteBuffer.wrap(tensors.get(tensor).bytes).order(ByteOrder.LITTLE_ENDIAN).putFloat(4 * index, value);
     return this;
   }
 

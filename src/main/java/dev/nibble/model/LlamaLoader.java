@@ -17,6 +17,7 @@ import java.util.EnumSet;
 import java.util.HashSet;
 import java.util.List;
 import java.util.Map;
+import java.util.OptionalLong;
 import java.util.Set;
 import java.util.TreeMap;
 import java.util.stream.Collectors;
@@ -26,7 +27,11 @@ public final class LlamaLoader {
   /** {@code general.architecture} of the models that run, and how their queries and keys are arranged. */
   private static final Map<String, LlamaConfig.RopePairs> ARCHITECTURES =
       new TreeMap<>(Map.of("llama", LlamaConfig.RopePairs.ADJACENT, "qwen2", LlamaConfig.RopePairs.HALVES));
+  private static final String BIASED = "qwen2";
   private static final String BIAS = ".bias"; // ends these tensors' names; all others end in .weight
+  private static final String TOKENS = "tokenizer.ggml.tokens";
+  private static final String BEGINNING = "tokenizer.ggml.bos_token_id";
+  private static final double LEAST_EPSILON = 1e-30; // squares of floats can be this small; below, a vector of zeros would divide by zero
   private static final double DEFAULT_ROPE_BASE = 10000; // GGUF specification
   private static final String ROPE_FACTORS = "rope_freqs"; // .weight: Llama 3.1's, as llama.cpp's converter writes them
   /** RoPE's frequencies are at most 1: divided by this and multiplied with the longest context, angles stay below 2^30, which sine and cosine take. */
@@ -94,6 +99,7 @@ public final class LlamaLoader {
         throw loader.invalid("64 tokens' keys and values take " + model.pages().shape().exactPageBytes() + " bytes, but --kv-memory (nibble.kv.memory) allows "
             + cache.memoryLimit());
       }
+      loader.firstPass(model);
       return new Loaded(model, choice, threads, loader.formats);
     } catch (RuntimeException | IOException e) {
       loader.pool.close();
@@ -127,6 +133,9 @@ public final class LlamaLoader {
     int heads = size("attention.head_count", MAX_WIDTH);
     int keyValueHeads = metadata.find(key("attention.head_count_kv")).isPresent() ? size("attention.head_count_kv", MAX_WIDTH) : heads;
     boolean ownLength = metadata.find(key("attention.key_length")).isPresent();
+    if (!ownLength && width % heads != 0) {
+      throw invalid(heads + " heads do not divide a width of " + width);
+    }
     int headWidth = ownLength ? size("attention.key_length", MAX_WIDTH) : width / heads;
     if (metadata.find(key("attention.value_length")).isPresent() && size("attention.value_length", MAX_WIDTH) != headWidth) {
       throw invalid("heads of keys and values have different widths");
@@ -134,7 +143,7 @@ public final class LlamaLoader {
     if (metadata.find(key("rope.dimension_count")).isPresent() && size("rope.dimension_count", MAX_WIDTH) != headWidth) {
       throw invalid("only a part of each head is rotated");
     }
-    if (heads % keyValueHeads != 0 || headWidth == 0 || headWidth % 2 != 0) {
+    if (heads % keyValueHeads != 0 || headWidth % 2 != 0) {
       throw invalid(heads + " heads of width " + headWidth + " do not go with " + keyValueHeads + " key-value heads");
     }
     int layers = size("block_count", MAX_LAYERS);
@@ -144,16 +153,39 @@ public final class LlamaLoader {
     String epsilonKey = key("attention.layer_norm_rms_epsilon");
     double epsilon = metadata.number(epsilonKey).orElseThrow(() -> metadata.missing(epsilonKey));
     double base = metadata.number(key("rope.freq_base")).orElse(DEFAULT_ROPE_BASE);
-    if (!(epsilon >= 0 && epsilon < 1) || !(base >= 1 && base < Float.MAX_VALUE)) {
+    if (!(epsilon >= LEAST_EPSILON && epsilon < 1) || !(base >= 1 && base < Float.MAX_VALUE)) {
       throw invalid("RMSNorm epsilon " + epsilon + " or RoPE base " + base + " is out of range");
     }
     long vocabulary = require("token_embd.weight").rows();
     if (vocabulary < 1 || vocabulary > MOST) {
       throw invalid("its vocabulary has " + vocabulary + " tokens");
     }
+    requireRows(vocabulary, "metadata " + key("vocab_size") + " is", metadata.integer(key("vocab_size")));
+    requireRows(vocabulary, "the number of its tokens is",
+        metadata.find(TOKENS).isPresent() ? OptionalLong.of(metadata.strings(TOKENS).orElseThrow().size()) : OptionalLong.empty());
     return new LlamaConfig(width, size("feed_forward_length", MAX_WIDTH), layers, heads, keyValueHeads, headWidth, (int) vocabulary,
         size("context_length", MOST), (float) epsilon, (float) base, ARCHITECTURES.get(architecture),
         metadata.find(key("attention.sliding_window")).isPresent() ? metadata.requireInteger(key("attention.sliding_window"), 0, MOST) : 0);
+  }
+
+  private void requireRows(long rows, String what, OptionalLong number) throws InvalidModelException {
+    if (number.isPresent() && number.getAsLong() != rows) {
+      throw invalid(what + " " + number.getAsLong() + ", but tensor token_embd.weight has " + rows + " rows");
+    }
+  }
+
+  /** Computes one token: a model whose weights are damaged, or overflow, is found before anybody waits for its answers. */
+  private void firstPass(LlamaModel model) throws InvalidModelException {
+    long id = metadata.integer(BEGINNING).orElse(0);
+    float[] logits = new float[model.vocabularySize()];
+    try (LanguageModel.Sequence sequence = model.newSequence(1)) {
+      sequence.append(new int[] {id >= 0 && id < logits.length ? (int) id : 0}, 0, 1, logits);
+    }
+    for (int i = 0; i < logits.length; i++) {
+      if (!Float.isFinite(logits[i])) {
+        throw invalid("its first pass gives token " + i + " a logit that is " + logits[i] + ": weights are damaged, or exceed what floats hold");
+      }
+    }
   }
 
   /** A key of the architecture's own. */
@@ -263,9 +295,9 @@ public final class LlamaLoader {
     return matrix;
   }
 
-  /** Empty where the model has none. */
+  /** Empty where the model has none; Qwen2's always have them. */
   private float[] bias(String name, int length) throws IOException {
-    return file.find(name + BIAS).isPresent() ? vector(name + BIAS, length) : new float[0];
+    return architecture.equals(BIASED) || file.find(name + BIAS).isPresent() ? vector(name + BIAS, length) : new float[0];
   }
 
   private float[] vector(String name, int length) throws IOException {

@@ -1,5 +1,6 @@
 package dev.nibble.tokenizer;
 
+import dev.nibble.format.Printable;
 import java.util.ArrayList;
 import java.util.BitSet;
 import java.util.HashMap;
@@ -72,10 +73,9 @@ final class ChatTemplate {
     return new Unusable(what);
   }
 
-  /** A piece of the template for a message: strangers' text, so short and without control characters. */
+  /** A piece of the template for a message. */
   static String shown(String source) {
-    String line = source.substring(0, Math.min(source.length(), 2 * MAX_SHOWN)).strip().replaceAll("[\\p{Cntrl}\\p{Zl}\\p{Zp}\\p{Cf}]+", " ");
-    return line.length() > MAX_SHOWN ? line.substring(0, MAX_SHOWN) + "…" : line;
+    return Printable.of(source.strip(), MAX_SHOWN);
   }
 
   /** What a rendering may still take. */

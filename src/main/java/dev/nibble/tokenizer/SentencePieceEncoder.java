@@ -27,6 +27,11 @@ final class SentencePieceEncoder implements TextEncoder {
       throw new InvalidVocabularyException(vocabulary.scores().length + " scores for " + size + " tokens");
     }
     float[] scores = vocabulary.scores();
+    for (int id = 0; id < size; id++) {
+      if (Float.isNaN(scores[id])) {
+        throw new InvalidVocabularyException("the score of token " + id + " is NaN");
+      }
+    }
     pieces = HashMap.newHashMap(size);
     int unknown = vocabulary.types().indexOf(TokenType.UNKNOWN);
     Arrays.fill(byteIds, unknown);

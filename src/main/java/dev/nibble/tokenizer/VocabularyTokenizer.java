@@ -27,6 +27,9 @@ public final class VocabularyTokenizer implements Tokenizer {
   /** @throws InvalidVocabularyException if the vocabulary's parts do not go together */
   public VocabularyTokenizer(Vocabulary given) throws InvalidVocabularyException {
     List<String> tokens = given.tokens();
+    if (tokens.isEmpty()) {
+      throw new InvalidVocabularyException("the vocabulary has no tokens");
+    }
     for (OptionalInt special : List.of(given.beginning(), given.end())) {
       if (special.isPresent() && (special.getAsInt() < 0 || special.getAsInt() >= tokens.size())) {
         throw new InvalidVocabularyException("special token " + special.getAsInt() + " is not among the " + tokens.size() + " tokens");

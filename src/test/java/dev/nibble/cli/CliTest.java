@@ -4,7 +4,9 @@ import static org.assertj.core.api.Assertions.assertThat;
 
 import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.ObjectMapper;
+import dev.nibble.HomeFile;
 import dev.nibble.SharedFixtures;
+import dev.nibble.format.gguf.GgufValue;
 import java.io.IOException;
 import java.io.InputStream;
 import java.nio.charset.StandardCharsets;
@@ -310,6 +312,22 @@ class CliTest {
     JsonNode report = new ObjectMapper().readTree(nibble("inspect", "--json", EMBEDDED.toString()).out());
     assertThat(report.path("parameters").asLong()).isEqualTo(3_672_320);
     assertThat(report.path("bits_per_weight").asDouble()).isBetween(4.5, 4.6);
+  }
+
+  /** Whether a model can hold conversations, and what of its file is not followed, is told before anybody asks it. */
+  @Test
+  void modelsThatCanNotChatSaySo() throws Exception {
+    assertThat(nibble("inspect", EMBEDDED.toString()).out()).containsPattern("(?m)^chat {13}yes$");
+    Path file = new HomeFile().specialTokensTyped(4).with(HomeFile.TEMPLATE, GgufValue.text("{% for m in messages %}\n{{ m.content | upper }}{% endfor %}"))
+        .write(folder.resolve("upper.gguf"));
+    String why = "its chat template can't be used: line 2: the filter in \"m.content | upper\" is not supported; supported: trim";
+    assertThat(nibble("inspect", file.toString()).out()).containsPattern("(?m)^chat {13}no: " + Pattern.quote(why) + "$");
+    assertThat(new ObjectMapper().readTree(nibble("inspect", "--json", file.toString()).out()).path("chat").asText()).isEqualTo("no: " + why);
+    Outcome doctor = nibble("doctor", "--model", file.toString());
+    assertThat(doctor.out()).contains("chat         not possible with this model: " + why)
+        .contains("vocabulary   Token 2044 (<|end|>) has type 4 in the model's file; it is used as a control token, since the metadata name it as BOS or EOS.");
+    refuses("the model can't answer conversations: " + why + "; leave --chat out to continue text", "run", "--model", file.toString(), "--chat", "hi");
+    assertThat(nibble("run", "--model", file.toString(), "--max-tokens", "3", "Once").status()).isZero();
   }
 
   /** The base's Deployment asks for what the embedded model needs. */

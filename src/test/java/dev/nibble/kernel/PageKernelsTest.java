@@ -90,11 +90,43 @@ final class PageKernelsTest {
   void packingSurvivesNumbersThatAreNotFinite() {
     for (PageFormat format : PageFormat.values()) {
       PageLayout layout = PageLayout.values(format, 64);
-      float[] numbers = new float[layout.numbers()];
-      Arrays.fill(numbers, 0, 100, Float.NaN);
-      Arrays.fill(numbers, 200, 300, Float.POSITIVE_INFINITY);
-      numbers[4000] = -1e30f;
-      layout.pack(numbers, 0, new int[layout.ints()], 0);
+      int group = format.coded() ? layout.numbers() / layout.groups() : 1;
+      float[] numbers = random(layout.numbers(), new Random(8));
+      float[] wild = numbers.clone();
+      Arrays.fill(wild, 0, 100, Float.NaN);
+      Arrays.fill(wild, 200, 300, Float.POSITIVE_INFINITY);
+      wild[1000] = Float.NEGATIVE_INFINITY;
+      wild[4000] = -1e30f;
+      boolean[] spoiled = new boolean[layout.numbers()];
+      for (int i = 0; i < wild.length; i++) {
+        if (wild[i] != numbers[i]) {
+          Arrays.fill(spoiled, i / group * group, i / group * group + group, true);
+        }
+      }
+      int[] page = new int[layout.ints()];
+      int[] wildPage = new int[layout.ints()];
+      layout.pack(numbers, 0, page, 0);
+      layout.pack(wild, 0, wildPage, 0);
+      float[] expected = null;
+      for (KernelMode mode : TestModes.all()) {
+        float[] unpacked = new float[layout.numbers()];
+        float[] wildUnpacked = new float[layout.numbers()];
+        PageKernels kernels = new PageKernels(mode, layout);
+        kernels.unpack(layout, page, 0, unpacked);
+        kernels.unpack(layout, wildPage, 0, wildUnpacked);
+        for (int i = 0; i < wild.length; i++) {
+          String what = format + ", " + mode + ", number " + i + ": " + wild[i];
+          if (!spoiled[i]) {
+            assertThat(Float.floatToRawIntBits(wildUnpacked[i])).as(what).isEqualTo(Float.floatToRawIntBits(unpacked[i]));
+          } else if (format == PageFormat.F32) {
+            assertThat(Float.floatToRawIntBits(wildUnpacked[i])).as(what).isEqualTo(Float.floatToRawIntBits(wild[i]));
+          } else {
+            assertThat(wildUnpacked[i]).as(what).isFinite();
+          }
+        }
+        expected = expected == null ? wildUnpacked : expected;
+        assertThat(Arrays.mismatch(wildUnpacked, expected)).as("%s, %s", format, mode).isEqualTo(-1);
+      }
     }
   }
 
