@@ -91,7 +91,7 @@ final class TokenizerService {
     if (fields.any("messages").isPresent()) {
       RequestParser.refuseInMessages(fields);
       ForeignFields.take(fields);
-      ids = PromptBuilder.chat(tokenizer, RequestParser.messages(fields, new ArrayList<>()), budget);
+      ids = PromptBuilder.chat(engine, RequestParser.messages(fields, new ArrayList<>()), budget);
     } else {
       ForeignFields.take(fields);
       String text = fields.string("prompt").orElseThrow(() -> EngineException.invalid("prompt", "prompt or messages is needed."));
