@@ -9,7 +9,7 @@ final class ByteLevelEncoder implements TextEncoder {
   private static final char[] ALPHABET = alphabet();
   private static final byte[] BYTES = bytes();
 
-  private static final int LONG_WORD = 256; // bytes from which it pays to ask beforehand how many tokens there must be
+  private static final int LONG_WORD = 256; // bytes after which it pays to ask how many tokens there must be at least
 
   private final Vocabulary vocabulary;
   private final Vocabulary.ByteLevel algorithm;
@@ -97,12 +97,14 @@ final class ByteLevelEncoder implements TextEncoder {
       int end = algorithm.preTokenizer().end(text, at, to);
       merger.clear();
       long shares = 0;
+      int known = 0;
       for (int point; at < end; at += Character.charCount(point)) {
         point = end - at > 1 ? text.codePointAt(at) : text.charAt(at);
         shares += addUtf8(point, merger);
-      }
-      if (merger.length() > LONG_WORD) {
-        out.expect(LengthBound.tokens(shares));
+        if (merger.length() - known > LONG_WORD) {
+          known = merger.length();
+          out.expect(LengthBound.tokens(shares));
+        }
       }
       Integer whole = algorithm.wholeWords() && merger.length() <= longest ? whole(merger) : null;
       if (whole != null) {

@@ -17,6 +17,9 @@ import java.util.Set;
  * <p>Templates come with models, from strangers: work, nesting and the size of texts are bounded.
  */
 final class ChatTemplate {
+  /** Most characters of a template: ten times the longest published one. */
+  static final int MAX_SOURCE = 1 << 20;
+
   /** Work is counted in characters looked at, about: some hundred million a second. */
   private static final long LEAST_WORK = 1 << 26;
   private static final long TRIAL_WORK = 1 << 23;

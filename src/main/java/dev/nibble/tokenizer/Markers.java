@@ -76,12 +76,8 @@ final class Markers {
           control(id, "it ends turns");
           ends.add(id);
         }
-      } else if (looksLikeMarker(name) && !isWord(id)) {
-        for (Trial trial : trials) {
-          if (isWritten(name, trial.text)) {
-            control(id, "the chat template writes it");
-          }
-        }
+      } else if (looksLikeMarker(name) && trials.stream().anyMatch(trial -> isWritten(name, trial.text)) && !isWord(id)) {
+        control(id, "the chat template writes it");
       }
     }
     for (Trial trial : trials) {
@@ -98,8 +94,8 @@ final class Markers {
 
   private void control(int id, String why) {
     TokenType type = types.get(id);
-    if (type == TokenType.CONTROL || type == TokenType.BYTE) {
-      return;
+    if (type == TokenType.CONTROL || type == TokenType.BYTE || type == TokenType.UNKNOWN) {
+      return; // bytes and the unknown token are never made as a whole, and are needed as what they are
     }
     types.set(id, TokenType.CONTROL);
     if (++changed <= MOST_REMARKS) {

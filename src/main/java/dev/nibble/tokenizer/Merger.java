@@ -36,8 +36,9 @@ final class Merger {
     last = -1;
   }
 
-  /** Adds a symbol that covers some places. */
+  /** Adds a symbol that covers some places. @throws EncodingStoppedException when the budget is used up */
   void add(int id, int places) {
+    step();
     if (length + places > ids.length) {
       int size = Math.max(length + places, 2 * ids.length);
       ids = Arrays.copyOf(ids, size);

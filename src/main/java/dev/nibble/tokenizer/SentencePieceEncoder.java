@@ -9,7 +9,7 @@ import java.util.stream.IntStream;
 /** SentencePiece BPE by score, with byte fallback. */
 final class SentencePieceEncoder implements TextEncoder {
   private static final char SPACE = '\u2581';
-  private static final int LONG_WORD = 256; // characters from which it pays to ask beforehand how many tokens there must be
+  private static final int LONG_WORD = 256; // characters after which it pays to ask how many tokens there must be at least
 
   private final boolean spacePrefix;
   private final Map<String, Integer> pieces; // no control, unknown or byte tokens: text must not make them
@@ -106,6 +106,8 @@ final class SentencePieceEncoder implements TextEncoder {
     }
     Merger merger = new Merger(out.budget());
     StringBuilder word = new StringBuilder();
+    long shares = 0;
+    int known = 0;
     int before = -1;
     if (spacePrefix) {
       word.append(SPACE);
@@ -117,9 +119,16 @@ final class SentencePieceEncoder implements TextEncoder {
       if (before >= 0 && !neighbours.mayHold(before, symbol)) {
         encodeWord(word.toString(), merger, out);
         word.setLength(0);
+        shares = 0;
+        known = 0;
       }
       word.appendCodePoint(symbol);
       before = symbol;
+      shares += bound.share(symbol);
+      if (word.length() - known > LONG_WORD) {
+        known = word.length();
+        out.expect(LengthBound.tokens(shares));
+      }
     }
     encodeWord(word.toString(), merger, out);
   }
@@ -131,15 +140,10 @@ final class SentencePieceEncoder implements TextEncoder {
       return;
     }
     merger.clear();
-    long shares = 0;
     for (int at = 0, places; at < word.length(); at += places) {
       int point = word.codePointAt(at);
       places = Character.charCount(point);
       merger.add(pieces.getOrDefault(word.substring(at, at + places), -1), places);
-      shares += bound.share(point);
-    }
-    if (word.length() > LONG_WORD) {
-      out.expect(LengthBound.tokens(shares));
     }
     merger.merge((left, right, from, to) -> {
       Integer id = to - from > mostChars ? null : pieces.get(word.substring(from, to));

@@ -35,7 +35,7 @@ public final class VocabularyTokenizer implements Tokenizer {
         throw new InvalidVocabularyException("special token " + special.getAsInt() + " is not among the " + tokens.size() + " tokens");
       }
     }
-    template = given.chatTemplate().map(ChatTemplate::new);
+    template = template(given);
     List<Markers.Trial> trials = new ArrayList<>();
     whyNoChat = tryOut(template, given, trials);
     Markers.Result settled = Markers.settle(given, whyNoChat.isEmpty() ? trials : List.of());
@@ -63,13 +63,18 @@ public final class VocabularyTokenizer implements Tokenizer {
 
   /** {@link #whyNoChat()} of a vocabulary, for those who need no tokenizer. */
   public static Optional<String> whyNoChat(Vocabulary vocabulary) {
-    return tryOut(vocabulary.chatTemplate().map(ChatTemplate::new), vocabulary, new ArrayList<>());
+    return tryOut(template(vocabulary), vocabulary, new ArrayList<>());
+  }
+
+  private static Optional<ChatTemplate> template(Vocabulary vocabulary) {
+    return vocabulary.chatTemplate().filter(source -> source.length() <= ChatTemplate.MAX_SOURCE).map(ChatTemplate::new);
   }
 
   /** Why the chat template can't be used, if so; else adds what it makes of a few conversations. */
   private static Optional<String> tryOut(Optional<ChatTemplate> template, Vocabulary given, List<Markers.Trial> trials) {
     if (template.isEmpty()) {
-      return Optional.of("it has no chat template");
+      return Optional.of(given.chatTemplate()
+          .map(source -> "its chat template can't be used: it has " + source.length() + " characters; at most " + ChatTemplate.MAX_SOURCE + " can be used").orElse("it has no chat template"));
     }
     ChatMessage user = new ChatMessage("user", TRIAL_QUESTION);
     List<ChatMessage> turns = List.of(user, new ChatMessage("assistant", TRIAL_ANSWER), user);

@@ -104,6 +104,7 @@ final class ChatTemplateBoundsTest {
     assertThat(tokenizer("{% macro f(x)\n %}\u001b[31m{% endmacro %}").whyNoChat()).contains("its chat template can't be used: line 1: {% macro f(x) %} is not supported");
     assertThat(tokenizer("{{ '\u001b[2J' \u001b }}").whyNoChat().orElseThrow()).doesNotContain("\u001b");
     assertThat(tokenizer("{{ raise_exception('only tools') }}").whyNoChat()).contains("its chat template refuses a user's message: only tools");
+    assertThat(tokenizer("{{ 1 }}".repeat(200_000)).whyNoChat()).contains("its chat template can't be used: it has 1400000 characters; at most 1048576 can be used");
     // What conversations do not reach is no hindrance, nor is a template that takes no system message.
     assertThat(tokenizer("{% if tools %}{% macro f() %}{{ tools | tojson }}{% endmacro %}{% endif %}{{ messages[0].content }}").whyNoChat()).isEmpty();
     VocabularyTokenizer strict = tokenizer("{% if messages[0].role == 'system' %}{{ raise_exception('no system messages') }}{% endif %}{{ messages[0].content }}");
