@@ -67,7 +67,7 @@ final class LoadChecksTest {
     refused(home().with("llama.attention.key_length", GgufValue.uint32(1 << 18)).with("llama.rope.dimension_count", GgufValue.uint32(1 << 18)), "width 262144");
     refused(home().with("llama.rope.dimension_count", GgufValue.uint32(31)), "only a part of each head is rotated");
     refused(home().with("llama.block_count", GgufValue.uint32(5)), "blk.4.");
-    refused(home().with("llama.feed_forward_length", GgufValue.uint32(1 << 24)), "ffn_gate");
+    refused(home().with("llama.feed_forward_length", GgufValue.uint32(1 << 18)), "ffn_gate");
     for (float epsilon : new float[] {0, -1e-5f, Float.NaN, Float.POSITIVE_INFINITY, 1e-40f}) {
       refused(home().with("llama.attention.layer_norm_rms_epsilon", GgufValue.float32(epsilon)), "RMSNorm epsilon");
     }

@@ -48,8 +48,8 @@ final class ChatTemplateBoundsTest {
       kept.append("{% set v").append(i).append(" = x + 'c' %}");
     }
     return List.of(doubling(64), loops(12, 40), kept.toString(), "{{ " + "(".repeat(200_000) + "1" + ")".repeat(200_000) + " }}", "{{ " + "not ".repeat(200_000) + "1 }}",
-        "{{ " + "-".repeat(200_000) + "1 }}", "{{ " + "[".repeat(200_000) + "]".repeat(200_000) + " }}", "{% if 1 %}".repeat(100_000) + "{% endif %}".repeat(100_000),
-        "{% for m in messages %}".repeat(100_000), "{{ " + "x ~ ".repeat(200_000) + "x }}" + loops(3, 100),
+        "{{ " + "-".repeat(200_000) + "1 }}", "{{ " + "[".repeat(200_000) + "]".repeat(200_000) + " }}", "{% if 1 %}".repeat(40_000) + "{% endif %}".repeat(40_000),
+        "{% for m in messages %}".repeat(40_000), "{{ " + "x ~ ".repeat(200_000) + "x }}" + loops(3, 100),
         big + "{% set y = x + 'c' %}{% for i in [" + "1,".repeat(1000) + "] %}{% if y in x + x %}{% endif %}{% endfor %}",
         big + "{% for i in [" + "1,".repeat(5000) + "] %}{% for j in [" + "1,".repeat(5000) + "] %}{% if x == x %}{% endif %}{% endfor %}{% endfor %}",
         big + "{% for i in [" + "1,".repeat(5000) + "] %}{{ x | trim }}{% endfor %}");

@@ -4,6 +4,7 @@ import dev.nibble.tokenizer.ChatMessage;
 import dev.nibble.tokenizer.EncodingBudget;
 import dev.nibble.tokenizer.Tokenizer;
 import java.util.List;
+import java.util.Optional;
 import java.util.OptionalInt;
 import java.util.Set;
 
@@ -79,8 +80,13 @@ final class HeldTokenizer implements Tokenizer {
   }
 
   @Override
-  public boolean hasChatTemplate() {
-    return tokenizer.hasChatTemplate();
+  public Optional<String> whyNoChat() {
+    return tokenizer.whyNoChat();
+  }
+
+  @Override
+  public List<String> remarks() {
+    return tokenizer.remarks();
   }
 
   @Override
