@@ -64,7 +64,9 @@ abstract class CliProcess {
     CompletableFuture<String> out = CompletableFuture.supplyAsync(() -> text(process.getInputStream()));
     CompletableFuture<String> err = CompletableFuture.supplyAsync(() -> text(process.getErrorStream()));
     boolean ended = process.waitFor(120, TimeUnit.SECONDS);
-    process.destroyForcibly();
+    if (!ended) {
+      process.destroyForcibly(); // closes the streams as well, so not where they are still read
+    }
     assertThat(ended).as("ends").isTrue();
     String complaints = err.join().lines().filter(line -> !line.startsWith("WARNING: Using incubator modules")).reduce("", (a, b) -> a + b + "\n");
     return new Outcome(process.exitValue(), out.join(), complaints);

@@ -299,7 +299,7 @@ class FilesCliTest extends CliProcess {
     try (GgufFile file = GgufFile.open(EMBEDDED)) {
       for (GgufTensor tensor : file.tensors()) {
         for (long i = 0; tensor.type() == GgufTensorType.Q4_0 && i < tensor.bytes(); i++) {
-          bytes[(int) (tensor.offset() + i)] ^= (byte) (i % 18 < 2 ? 0 : 0x11); // nibbles, not scales
+          bytes[(int) (tensor.offset() + i)] ^= (byte) (i % 18 < 2 ? 0 : 0x77); // nibbles, not scales
         }
       }
     }
