@@ -79,6 +79,8 @@ if [ ${#drives[@]} -gt 0 ]; then
   # Nothing is fetched while clients run: what they need is installed, and models' hubs are not asked.
   export HF_HUB_OFFLINE=1 TRANSFORMERS_OFFLINE=1 HF_DATASETS_OFFLINE=1 HF_HUB_DISABLE_TELEMETRY=1 LITELLM_LOCAL_MODEL_COST_MAP=True
   export HF_HOME="$work/huggingface" PYTHONPYCACHEPREFIX="$cache/bytecode" NO_PROXY=127.0.0.1 no_proxy=127.0.0.1
+  # What serves, for clients that need a server with other settings.
+  export NIBBLE_COMMAND="$*"
   export NIBBLE_REST=http://127.0.0.1:$http NIBBLE_GRPC=127.0.0.1:$grpc NIBBLE_SHARED=${NIBBLE_SHARED:-$root/../shared}
   for i in "${!drives[@]}"; do
     list=$here/requirements-${names[$i]}.txt

@@ -1,6 +1,7 @@
 package dev.nibble.offload;
 
 import dev.nibble.engine.ModelIdentity;
+import dev.nibble.engine.NanoClock;
 import dev.nibble.engine.Rates;
 import dev.nibble.engine.SamplingParameters;
 import dev.nibble.offload.v1.AcceleratorServiceGrpc;
@@ -50,6 +51,7 @@ final class Accelerator implements AutoCloseable {
   private final String authority;
   private final OffloadSettings settings;
   private final GrpcChannels channels;
+  private final NanoClock clock;
   private final AtomicInteger inFlight = new AtomicInteger();
 
   private volatile ManagedChannel channel; // null until it could be opened
@@ -67,12 +69,14 @@ final class Accelerator implements AutoCloseable {
   private long restUntil;
   private boolean resting;
 
-  Accelerator(String name, InetSocketAddress address, String authority, OffloadSettings settings, GrpcChannels channels) {
+  /** @param clock tells how long it is left alone after a failure */
+  Accelerator(String name, InetSocketAddress address, String authority, OffloadSettings settings, GrpcChannels channels, NanoClock clock) {
     this.name = name;
     this.address = address;
     this.authority = authority;
     this.settings = settings;
     this.channels = channels;
+    this.clock = clock;
     status = AcceleratorStatus.unknown(name, AcceleratorState.UNKNOWN, "not looked at yet");
   }
 
@@ -112,7 +116,7 @@ final class Accelerator implements AutoCloseable {
       seen = AcceleratorStatus.unknown(name, AcceleratorState.UNREACHABLE, unusable.getMessage());
     }
     synchronized (this) {
-      if (resting && System.nanoTime() - restUntil < 0) {
+      if (resting && clock.nanoTime() - restUntil < 0) {
         return; // it failed meanwhile
       }
       resting = false;
@@ -122,7 +126,7 @@ final class Accelerator implements AutoCloseable {
   }
 
   private synchronized boolean isResting() {
-    return resting && System.nanoTime() - restUntil < 0;
+    return resting && clock.nanoTime() - restUntil < 0;
   }
 
   private void log(AcceleratorStatus seen) {
@@ -341,7 +345,7 @@ final class Accelerator implements AutoCloseable {
   synchronized void failed(String what) {
     long rest = (long) (Math.min(LONGEST_REST_NANOS, FIRST_REST_NANOS << Math.min(failures, 16)) * (1 + JITTER * ThreadLocalRandom.current().nextDouble(-1, 1)));
     failures++;
-    restUntil = System.nanoTime() + rest;
+    restUntil = clock.nanoTime() + rest;
     resting = true;
     provenInstance = "";
     logged = AcceleratorState.RESTING;

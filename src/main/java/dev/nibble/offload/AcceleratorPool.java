@@ -2,6 +2,7 @@ package dev.nibble.offload;
 
 import dev.nibble.engine.EngineException;
 import dev.nibble.engine.ModelIdentity;
+import dev.nibble.engine.NanoClock;
 import dev.nibble.engine.SequentialEngine;
 import java.io.IOException;
 import java.net.InetAddress;
@@ -27,6 +28,7 @@ final class AcceleratorPool implements AutoCloseable {
   private final SequentialEngine engine;
   private final Callable<ModelIdentity> identify;
   private final OffloadObserver observer;
+  private final NanoClock clock;
   private final GrpcChannels channels = new GrpcChannels();
   private final Thread looker;
 
@@ -39,11 +41,12 @@ final class AcceleratorPool implements AutoCloseable {
   private String whyNoIdentity = "";
   private Optional<Canary> canary = Optional.empty();
 
-  AcceleratorPool(OffloadSettings settings, SequentialEngine engine, Callable<ModelIdentity> identify, OffloadObserver observer) {
+  AcceleratorPool(OffloadSettings settings, SequentialEngine engine, Callable<ModelIdentity> identify, OffloadObserver observer, NanoClock clock) {
     this.settings = settings;
     this.engine = engine;
     this.identify = identify;
     this.observer = observer;
+    this.clock = clock;
     unresolved = settings.targets().stream().map(target -> AcceleratorStatus.unknown(target.toString(), AcceleratorState.UNKNOWN, "not looked at yet")).toList();
     looker = Thread.ofPlatform().name("nibble-offload").daemon(true).start(this::look);
   }
@@ -122,7 +125,7 @@ final class AcceleratorPool implements AutoCloseable {
           if (!present.containsKey(name)) {
             Accelerator accelerator = known.get(name);
             present.put(name, accelerator != null ? accelerator
-                : new Accelerator(name, new InetSocketAddress(address, target.port()), target.toString(), settings, channels));
+                : new Accelerator(name, new InetSocketAddress(address, target.port()), target.toString(), settings, channels, clock));
           }
         }
       } catch (UnknownHostException unknown) {

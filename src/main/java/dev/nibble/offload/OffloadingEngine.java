@@ -14,6 +14,7 @@ import dev.nibble.engine.GenerationResult;
 import dev.nibble.engine.GuardedObserver;
 import dev.nibble.engine.ModelIdentity;
 import dev.nibble.engine.ModelInfo;
+import dev.nibble.engine.NanoClock;
 import dev.nibble.engine.OffloadPolicy;
 import dev.nibble.engine.Placement;
 import dev.nibble.engine.Rates;
@@ -84,6 +85,12 @@ public final class OffloadingEngine implements Engine {
    * @param requests hears what becomes of requests that accelerators answer; {@code local} has its own
    */
   public OffloadingEngine(SequentialEngine local, Callable<ModelIdentity> identify, OffloadSettings settings, EngineObserver requests, OffloadObserver observer) {
+    this(local, identify, settings, requests, observer, NanoClock.SYSTEM);
+  }
+
+  /** @param clock tells how long accelerators that failed are left alone */
+  OffloadingEngine(
+      SequentialEngine local, Callable<ModelIdentity> identify, OffloadSettings settings, EngineObserver requests, OffloadObserver observer, NanoClock clock) {
     this.local = local;
     this.settings = settings;
     this.requests = GuardedObserver.of(requests);
@@ -93,7 +100,7 @@ public final class OffloadingEngine implements Engine {
     pool = new AcceleratorPool(settings, local, () -> {
       identity = identify.call();
       return identity;
-    }, this.observer);
+    }, this.observer, clock);
   }
 
   @Override

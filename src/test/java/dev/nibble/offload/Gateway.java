@@ -7,6 +7,7 @@ import dev.nibble.engine.EngineOptions;
 import dev.nibble.engine.GenerationRequest;
 import dev.nibble.engine.ModelIdentity;
 import dev.nibble.engine.ModelOpener;
+import dev.nibble.engine.NanoClock;
 import dev.nibble.engine.OffloadPolicy;
 import dev.nibble.engine.RecordingListener;
 import dev.nibble.engine.SamplingParameters;
@@ -39,6 +40,15 @@ final class Gateway implements AutoCloseable {
 
   /** @param broken runs when something of offloading is observed */
   Gateway(OffloadSettings settings, EngineObserver requests, Runnable broken) throws IOException {
+    this(settings, requests, broken, NanoClock.SYSTEM);
+  }
+
+  /** @param clock tells how long accelerators that failed are left alone */
+  Gateway(OffloadSettings settings, NanoClock clock) throws IOException {
+    this(settings, EngineObserver.NONE, () -> {}, clock);
+  }
+
+  private Gateway(OffloadSettings settings, EngineObserver requests, Runnable broken, NanoClock clock) throws IOException {
     ModelOpener.Opened opened = ModelOpener.open(Optional.empty(), Optional.empty(), OptionalInt.of(1), KvCacheOptions.DEFAULT, (bytes, total) -> {});
     local = new SequentialEngine(opened.info(), opened.loaded().model(), opened.tokenizer(), EngineOptions.DEFAULT);
     engine = new OffloadingEngine(local, () -> ModelIdentity.of(Optional.empty()), settings, requests, new OffloadObserver() {
@@ -63,7 +73,7 @@ final class Gateway implements AutoCloseable {
         heard.add("nibble_offload_failures_total{cause=\"" + cause.name().toLowerCase(java.util.Locale.ROOT) + "\",in_answer=\"" + inAnswer + "\"}");
         broken.run();
       }
-    });
+    }, clock);
   }
 
   /** Times fit for tests. */
@@ -74,6 +84,13 @@ final class Gateway implements AutoCloseable {
   static OffloadSettings settings(Optional<OffloadSettings.Tls> tls, String... targets) {
     return new OffloadSettings(List.of(targets).stream().map(OffloadSettings.Target::of).toList(), OffloadPolicy.PREFER, tls, Duration.ofMillis(1000),
         Duration.ofMillis(100), Duration.ofMillis(1500), Duration.ofMillis(2500), Duration.ofMillis(50), OptionalDouble.empty());
+  }
+
+  /** Settings with a time to take requests that no machine is too slow for. */
+  static OffloadSettings patient(String... targets) {
+    OffloadSettings settings = settings(targets);
+    return new OffloadSettings(settings.targets(), settings.policy(), settings.tls(), Duration.ofMinutes(1), settings.hedgeDelay(), settings.stallTimeout(),
+        settings.tokenTimeout(), settings.probeInterval(), settings.powerBudgetWatts());
   }
 
   AcceleratorStatus status(int place) {

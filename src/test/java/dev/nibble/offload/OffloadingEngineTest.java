@@ -13,6 +13,7 @@ import dev.nibble.engine.OffloadPolicy;
 import dev.nibble.engine.Placement;
 import dev.nibble.engine.RecordingListener;
 import dev.nibble.engine.SamplingParameters;
+import dev.nibble.engine.TestClock;
 import dev.nibble.offload.FaultySidecar.Fault;
 import java.time.Duration;
 import java.util.List;
@@ -37,7 +38,11 @@ final class OffloadingEngineTest {
   void start() throws Exception {
     first = new FaultySidecar();
     second = new FaultySidecar();
-    gateway = new Gateway(Gateway.settings(first.target(), second.target()));
+    begin(new Gateway(Gateway.settings(first.target(), second.target())));
+  }
+
+  private void begin(Gateway begun) throws Exception {
+    gateway = begun;
     gateway.awaitState(0, AcceleratorState.READY);
     gateway.awaitState(1, AcceleratorState.READY);
   }
@@ -134,6 +139,8 @@ final class OffloadingEngineTest {
 
   @Test
   void oneThatHesitatesIsOvertaken() throws Exception {
+    gateway.close();
+    begin(new Gateway(Gateway.patient(first.target(), second.target())));
     first.set(Fault.NEVER_TAKES);
     RecordingListener listener = gateway.submit(OffloadPolicy.REQUIRE);
     Placement placement = listener.result().placement().orElseThrow();
@@ -160,6 +167,9 @@ final class OffloadingEngineTest {
 
   @Test
   void theBreakerRestsAndHeals() throws Exception {
+    gateway.close();
+    TestClock clock = new TestClock();
+    begin(new Gateway(Gateway.settings(first.target(), second.target()), clock));
     second.set(Fault.ABSENT);
     gateway.awaitState(1, AcceleratorState.UNREACHABLE);
     first.set(Fault.STALLS);
@@ -172,6 +182,7 @@ final class OffloadingEngineTest {
     assertThat(first.generations()).isEqualTo(before);
     assertThatThrownBy(() -> gateway.submit(OffloadPolicy.REQUIRE)).isInstanceOf(EngineException.class).hasMessageContaining("is resting");
     first.set(Fault.NONE);
+    clock.advanceSeconds(1); // the first rest is of half a second, a fifth more or less
     gateway.awaitState(0, AcceleratorState.READY);
     assertThat(gateway.submit(OffloadPolicy.REQUIRE).result().placement().orElseThrow().acceleratorTokens()).isEqualTo(Gateway.TOKENS);
   }

@@ -52,18 +52,21 @@ final class Canary {
   private Run run; // null: none under way
   private boolean impossible;
   private long passes;
-  private long quietSince = System.nanoTime();
-  private long lastRun = quietSince;
+  private long quietSince;
+  private long lastRun;
   private volatile Outcome state = Outcome.FINE;
 
   /**
    * @param interval how long the engine is idle before the next run
    * @param timeout how long a run may take
    * @param outcomes hears how each run ended
+   * @param now a value of the clock that {@link #look} gets values of
    */
-  Canary(Engine engine, Duration interval, Duration timeout, Consumer<Outcome> outcomes) {
+  Canary(Engine engine, Duration interval, Duration timeout, Consumer<Outcome> outcomes, long now) {
     this.engine = engine;
     this.outcomes = outcomes;
+    quietSince = now;
+    lastRun = now;
     intervalNanos = TimeUnit.NANOSECONDS.convert(interval);
     timeoutNanos = TimeUnit.NANOSECONDS.convert(timeout);
   }
@@ -73,7 +76,7 @@ final class Canary {
     return state;
   }
 
-  /** Does what is due at {@code now}, a value of {@link System#nanoTime()}; never waits. */
+  /** Does what is due at {@code now}, a value of {@link dev.nibble.engine.NanoClock}; never waits. */
   void look(long now) {
     if (run != null) {
       follow(now);

@@ -1,6 +1,7 @@
 package dev.nibble.serve.health;
 
 import dev.nibble.engine.Engine;
+import dev.nibble.engine.NanoClock;
 import dev.nibble.serve.Admission;
 import dev.nibble.serve.ServeConfig;
 import dev.nibble.serve.ServedModels;
@@ -41,7 +42,8 @@ public final class ReadinessJudge {
   private final Event<ReadinessVerdict> changes;
   private final int queueLimit; // 0: none
   private final Map<Canary.Outcome, Counter> runs = new EnumMap<>(Canary.Outcome.class);
-  private final ScheduledExecutorService clock =
+  private final NanoClock clock;
+  private final ScheduledExecutorService ticker =
       Executors.newSingleThreadScheduledExecutor(task -> Thread.ofPlatform().name("nibble-health").daemon(true).unstarted(task));
 
   // Guarded by this object's monitor.
@@ -50,11 +52,12 @@ public final class ReadinessJudge {
   private ReadinessVerdict last = new ReadinessVerdict(false, "loading", List.of());
 
   @Inject
-  ReadinessJudge(ServedModels models, Admission admission, ServeConfig config, Event<ReadinessVerdict> changes, MeterRegistry registry) {
+  ReadinessJudge(ServedModels models, Admission admission, ServeConfig config, Event<ReadinessVerdict> changes, NanoClock clock, MeterRegistry registry) {
     this.models = models;
     this.admission = admission;
     this.config = config;
     this.changes = changes;
+    this.clock = clock;
     queueLimit = config.ready().queueLimit().orElse(config.queueCapacity());
     for (Canary.Outcome outcome : Canary.Outcome.values()) {
       runs.put(outcome, Counter.builder("nibble.canary.runs").description("Checks of what the engine computes, by how they ended.")
@@ -64,7 +67,7 @@ public final class ReadinessJudge {
   }
 
   void start(@Observes StartupEvent event) {
-    clock.scheduleWithFixedDelay(this::tick, TICK_MILLIS, TICK_MILLIS, TimeUnit.MILLISECONDS);
+    ticker.scheduleWithFixedDelay(this::tick, TICK_MILLIS, TICK_MILLIS, TimeUnit.MILLISECONDS);
   }
 
   void changed(@Observes ServingState state) {
@@ -73,7 +76,7 @@ public final class ReadinessJudge {
 
   @PreDestroy
   void stop() {
-    clock.shutdownNow();
+    ticker.shutdownNow();
   }
 
   private void tick() {
@@ -81,7 +84,7 @@ public final class ReadinessJudge {
       look();
       judge();
     } catch (RuntimeException defect) {
-      // Not thrown: the clock would stop.
+      // Not thrown: the ticks would end.
       LOG.error("Readiness could not be judged.", defect);
     }
   }
@@ -90,9 +93,10 @@ public final class ReadinessJudge {
     if (config.ready().canaryInterval().isZero() || models.stopping()) {
       return;
     }
+    long now = clock.nanoTime();
     for (Engine engine : models.all()) {
       canaries.computeIfAbsent(engine, loaded ->
-          new Canary(loaded, config.ready().canaryInterval(), config.ready().canaryTimeout(), outcome -> runs.get(outcome).increment())).look(System.nanoTime());
+          new Canary(loaded, config.ready().canaryInterval(), config.ready().canaryTimeout(), outcome -> runs.get(outcome).increment(), now)).look(now);
     }
   }
 

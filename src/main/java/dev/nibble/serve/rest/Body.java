@@ -6,9 +6,12 @@ import io.vertx.core.buffer.Buffer;
 import java.io.IOException;
 import java.io.InputStream;
 import java.util.ArrayDeque;
+import java.util.Locale;
 import java.util.Map;
 import java.util.Objects;
+import java.util.Optional;
 import java.util.zip.GZIPInputStream;
+import java.util.zip.InflaterInputStream;
 
 /**
  * A request's body in blocks, as it came, and its place in the service. Written on the event loop, then read once by another thread, which lets go of each block
@@ -18,18 +21,36 @@ final class Body implements AutoCloseable {
   private static final int LEAST_BLOCK = 2 * 1024;
   private static final int BLOCK = 64 * 1024; // small pieces are put together, whatever sizes they were sent in
 
+  /** How bodies are compressed. */
+  enum Compression {
+    NONE,
+    GZIP,
+    /** HTTP's name for the zlib format. */
+    DEFLATE;
+
+    /** What a request's Content-Encoding, null for none, says; empty if that is none of these. */
+    static Optional<Compression> of(String encodingOrNull) {
+      return switch (encodingOrNull == null ? "identity" : encodingOrNull.strip().toLowerCase(Locale.ROOT)) {
+        case "identity" -> Optional.of(NONE);
+        case "gzip", "x-gzip" -> Optional.of(GZIP);
+        case "deflate" -> Optional.of(DEFLATE);
+        default -> Optional.empty();
+      };
+    }
+  }
+
   private final Admission.Place place;
   private final long maxSize;
-  private final boolean compressed;
+  private final Compression compression;
   private final ArrayDeque<byte[]> blocks = new ArrayDeque<>();
   private long capacity; // of all blocks
   private long size;
 
   /** @param maxSize most bytes, decompressed */
-  Body(Admission.Place place, long maxSize, boolean compressed) {
+  Body(Admission.Place place, long maxSize, Compression compression) {
     this.place = place;
     this.maxSize = maxSize;
-    this.compressed = compressed;
+    this.compression = compression;
   }
 
   Admission.Place place() {
@@ -60,14 +81,14 @@ final class Body implements AutoCloseable {
     return size;
   }
 
-  /** Whether it is compressed by gzip. */
+  /** Whether it is compressed. */
   boolean compressed() {
-    return compressed;
+    return compression != Compression.NONE;
   }
 
   /** Most bytes that reading it has to go through. */
   long work() {
-    return compressed ? maxSize : size;
+    return compressed() ? maxSize : size;
   }
 
   /**
@@ -77,7 +98,11 @@ final class Body implements AutoCloseable {
    */
   InputStream open(EncodingBudget budget) throws IOException {
     InputStream received = new Received(budget);
-    return compressed ? new Bounded(new GZIPInputStream(received, LEAST_BLOCK), maxSize) : received;
+    return switch (compression) {
+      case NONE -> received;
+      case GZIP -> new Bounded(new GZIPInputStream(received, LEAST_BLOCK), maxSize);
+      case DEFLATE -> new Bounded(new InflaterInputStream(received), maxSize);
+    };
   }
 
   @Override
@@ -153,6 +178,11 @@ final class Body implements AutoCloseable {
         throw new RefusedException(tooLarge(maxSize, " once decompressed"));
       }
       return count;
+    }
+
+    @Override
+    public void close() throws IOException {
+      source.close();
     }
   }
 }

@@ -91,7 +91,7 @@ record BodyJson(int context, long longestText, ObjectMapper mapper) {
   }
 
   private static EngineException malformed(boolean compressed) {
-    return invalid(compressed ? "The body is not JSON in UTF-8, compressed by gzip." : "The body is not well-formed JSON in UTF-8.");
+    return invalid(compressed ? "The body is not JSON in UTF-8, compressed as Content-Encoding says." : "The body is not well-formed JSON in UTF-8.");
   }
 
   private ObjectNode read(InputStream source, boolean compressed) {

@@ -75,7 +75,7 @@ final class BodyReader {
     }
     if (refusal.isEmpty()) {
       try {
-        body = admit(declared, isCompressed(request));
+        body = admit(declared, Body.Compression.of(request.getHeader("Content-Encoding")).orElseThrow());
       } catch (EngineException full) {
         refusal = Optional.of(ApiError.of(full, Map.of()));
       }
@@ -92,13 +92,13 @@ final class BodyReader {
     }
   }
 
-  private Body admit(long declared, boolean compressed) {
+  private Body admit(long declared, Body.Compression compression) {
     Admission.Place place = admission.arrive(models.require(""));
     if (declared > Admission.SMALL && declared <= maxBodySize) {
       // Now, rather than when the memory of others that began as well is used up.
       place.hold(declared);
     }
-    return new Body(place, maxBodySize, compressed);
+    return new Body(place, maxBodySize, compression);
   }
 
   /** A body that comes; used on one event loop alone. */
@@ -205,16 +205,11 @@ final class BodyReader {
     }
   }
 
-  private static boolean isCompressed(HttpServerRequest request) {
-    String encoding = request.getHeader("Content-Encoding");
-    return encoding != null && (encoding.strip().equalsIgnoreCase("gzip") || encoding.strip().equalsIgnoreCase("x-gzip"));
-  }
-
   private static Optional<ApiError> unreadable(HttpServerRequest request, boolean typed, boolean tensors) {
     String encoding = request.getHeader("Content-Encoding");
-    if (encoding != null && !encoding.strip().equalsIgnoreCase("identity") && !isCompressed(request)) {
-      String message = "The Content-Encoding " + quoted(encoding) + " is not supported; send the body as it is, or compressed by gzip.";
-      return Optional.of(ApiError.refused(415, "unsupported_media_type", message, Map.of("Accept-Encoding", "gzip")));
+    if (Body.Compression.of(encoding).isEmpty()) {
+      String message = "The Content-Encoding " + quoted(encoding) + " is not supported; send the body as it is, or compressed by gzip or deflate.";
+      return Optional.of(ApiError.refused(415, "unsupported_media_type", message, Map.of("Accept-Encoding", "gzip, deflate")));
     }
     String type = request.getHeader("Content-Type");
     if (type == null) {

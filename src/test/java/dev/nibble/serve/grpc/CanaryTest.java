@@ -17,7 +17,6 @@ import io.quarkus.test.junit.TestProfile;
 import jakarta.inject.Inject;
 import java.io.IOException;
 import java.net.URI;
-import java.util.Map;
 import java.util.Set;
 import java.util.concurrent.TimeUnit;
 import org.junit.jupiter.api.BeforeEach;
@@ -27,22 +26,18 @@ import org.junit.jupiter.api.Test;
 @QuarkusTest
 @TestProfile(CanaryTest.Watched.class)
 class CanaryTest extends GrpcClientTest {
-  /** A canary every 0.3 s, which may take a second. */
+  /** A canary every 30 s, which may take 60 s, as it comes; the test says how late it is. */
   public static final class Watched implements QuarkusTestProfile {
     @Override
     public Set<Class<?>> getEnabledAlternatives() {
-      return Set.of(PacedLoader.class);
-    }
-
-    @Override
-    public Map<String, String> getConfigOverrides() {
-      return Map.of("nibble.ready.canary-interval", "PT0.3S", "nibble.ready.canary-timeout", "1s");
+      return Set.of(PacedLoader.class, HeldClock.class);
     }
   }
 
   private static final int PLENTY = 1_000_000;
 
   @Inject PacedLoader loader;
+  @Inject HeldClock clock;
   @Inject ServedModels served;
 
   @TestHTTPResource("/")
@@ -61,8 +56,26 @@ class CanaryTest extends GrpcClientTest {
     loader.mayLoad.countDown();
     Api.await("the model is loaded", () -> api.get("/q/health/started").status() == 200);
     loader.permits.release(PLENTY);
-    double fine = runs("fine");
-    Api.await("the canary is fine", () -> runs("fine") > fine && ready(""));
+    loader.damaged = false;
+    loader.passFailure = null;
+    run("fine");
+    Api.await("the service is ready", () -> ready(""));
+  }
+
+  /** Lets time pass, and the canary see it. */
+  private void pass(long seconds) throws Exception {
+    clock.advanceSeconds(seconds);
+    long reads = clock.reads();
+    // One look may have begun before.
+    Api.await("the canary has looked", () -> clock.reads() >= reads + 2);
+  }
+
+  /** Lets so much time pass that the canary runs, and waits until it has. */
+  private void run(String outcome) throws Exception {
+    double before = runs(outcome);
+    pass(31); // now it has seen what the engine computed until now
+    pass(31); // and that nothing came since; a run that began before is not late by this
+    Api.await("it is " + outcome, () -> runs(outcome) > before);
   }
 
   private double runs(String outcome) throws IOException, InterruptedException {
@@ -83,6 +96,10 @@ class CanaryTest extends GrpcClientTest {
   void anEngineThatIsTooSlow() throws Exception {
     double late = runs("late");
     loader.permits.drainPermits();
+    pass(31);
+    pass(31);
+    assertThat(runs("late")).as("it has a minute").isEqualTo(late);
+    pass(61);
     Api.await("it is late", () -> ready("canary_late"));
     assertThat(runs("late")).isEqualTo(late + 1);
     assertThat(engine().running() + engine().queueDepth()).as("nobody's request").isZero();
@@ -90,23 +107,28 @@ class CanaryTest extends GrpcClientTest {
     ListenableFuture<GenerateResponse> call = GenerationServiceGrpc.newFutureStub(channel).generate(request(command()));
     await(() -> engine().running() + engine().queueDepth() == 1, "the call is there");
     loader.permits.release(PLENTY);
-    assertThat(call.get(20, TimeUnit.SECONDS).getText()).isEqualTo(ANSWER);
+    assertThat(call.get(60, TimeUnit.SECONDS).getText()).isEqualTo(ANSWER);
+    run("fine");
     Api.await("it is well again", () -> ready(""));
   }
 
   @Test
   void anEngineThatComputesSomethingElse() throws Exception {
     loader.damaged = true;
+    run("different");
     Api.await("it is noticed", () -> ready("canary_different"));
     loader.damaged = false;
+    run("fine");
     Api.await("it is well again", () -> ready(""));
   }
 
   @Test
   void anEngineThatFails() throws Exception {
     loader.passFailure = new IllegalStateException("as the test wants");
+    run("failed");
     Api.await("it is noticed", () -> ready("canary_failed"));
     loader.passFailure = null;
+    run("fine");
     Api.await("it is well again", () -> ready(""));
   }
 
@@ -120,14 +142,15 @@ class CanaryTest extends GrpcClientTest {
     await(() -> engine().running() + engine().queueDepth() == 1, "the call is there");
     loader.permits.release(1);
     await(() -> engine().running() == 1, "the call runs");
-    Thread.sleep(1000); // three intervals
+    for (int interval = 0; interval < 3; interval++) {
+      pass(31);
+    }
     assertThat(runs("")).as("runs since then, but for one that had ended before the call came").isBetween(runs, runs + 1);
     assertThat(ready("")).isTrue();
     loader.permits.release(PLENTY);
-    assertThat(call.get(20, TimeUnit.SECONDS).getText()).isEqualTo(ANSWER);
+    assertThat(call.get(60, TimeUnit.SECONDS).getText()).isEqualTo(ANSWER);
     int tokens = call.get().getUsage().getCompletionTokens();
-    double fine = runs("fine");
-    Api.await("the canary runs again", () -> runs("fine") > fine);
+    run("fine");
     assertThat(engine().forwardPasses() - before).as("passes of the call alone: its prompt, its tokens").isEqualTo(1L + tokens);
   }
 }

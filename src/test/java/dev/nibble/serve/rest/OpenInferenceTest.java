@@ -9,6 +9,7 @@ import io.quarkus.test.common.http.TestHTTPResource;
 import io.quarkus.test.junit.QuarkusTest;
 import java.io.ByteArrayOutputStream;
 import java.io.IOException;
+import java.io.OutputStream;
 import java.net.URI;
 import java.net.http.HttpClient;
 import java.net.http.HttpHeaders;
@@ -25,6 +26,8 @@ import java.util.concurrent.TimeUnit;
 import java.util.function.Consumer;
 import java.util.regex.Pattern;
 import java.util.stream.Stream;
+import java.util.zip.DeflaterOutputStream;
+import java.util.zip.GZIPOutputStream;
 import org.junit.jupiter.api.Assumptions;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
@@ -243,6 +246,28 @@ class OpenInferenceTest {
     reply = binary(plain, Integer.toString(plain.length()), prompt);
     assertThat(reply.headers().firstValue("Inference-Header-Content-Length")).isEmpty();
     assertThat(output(Api.parse(new String(reply.body(), StandardCharsets.UTF_8)), "finish_reason").textValue()).isEqualTo("length");
+  }
+
+  @Test
+  void takesCompressedBytes() throws Exception {
+    byte[] prompt = bytes("Once upon a time");
+    String json = "{\"inputs\":[" + announced("prompt", "BYTES", prompt.length) + "],\"parameters\":{\"max_tokens\":12,\"temperature\":0}}";
+    String expected = openAi("\"max_tokens\":12,\"temperature\":0");
+    for (String encoding : List.of("gzip", "deflate")) {
+      ByteArrayOutputStream body = new ByteArrayOutputStream();
+      try (OutputStream out = encoding.equals("gzip") ? new GZIPOutputStream(body) : new DeflaterOutputStream(body)) {
+        out.write(json.getBytes(StandardCharsets.UTF_8));
+        out.write(prompt);
+      }
+      HttpRequest.Builder request = api.request(INFER).header("Inference-Header-Content-Length", Integer.toString(json.length())).header("Content-Encoding", encoding);
+      Api.Reply reply = api.send(request.POST(BodyPublishers.ofByteArray(body.toByteArray())).build());
+      assertThat(reply.status()).as(reply.text()).isEqualTo(200);
+      assertThat(output(reply.json(), "text").textValue()).isEqualTo(expected);
+      byte[] broken = body.toByteArray();
+      broken[0] = 1;
+      assertError(api.send(request.POST(BodyPublishers.ofByteArray(broken)).build()), 400, "compressed as Content-Encoding says");
+    }
+    assertError(api.send(api.request(INFER).header("Content-Encoding", "br").POST(BodyPublishers.ofString(json)).build()), 415, "gzip or deflate");
   }
 
   @Test
