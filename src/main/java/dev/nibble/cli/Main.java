@@ -32,7 +32,7 @@ public final class Main implements Runnable {
   /** Exit code for a defect of ours, or a machine too small. */
   static final int EXIT_FAILED = 1;
   /** Environment variable that makes defects show where they happened. */
-  private static final String TRACE = "NIBBLE_TRACE";
+  static final String TRACE = "NIBBLE_TRACE";
 
   @Spec
   private CommandSpec spec;

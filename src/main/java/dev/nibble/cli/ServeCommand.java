@@ -2,11 +2,15 @@ package dev.nibble.cli;
 
 import dev.nibble.engine.ModelOpener;
 import dev.nibble.format.InputFile;
+import dev.nibble.serve.PortCheck;
 import dev.nibble.serve.SettingsCheck;
+import io.quarkus.runtime.PreventFurtherStepsException;
 import io.quarkus.runtime.Quarkus;
+import io.quarkus.runtime.QuarkusBindException;
 import java.io.IOException;
 import java.nio.file.Path;
 import java.util.Map;
+import java.util.Optional;
 import java.util.concurrent.Callable;
 import org.eclipse.microprofile.config.ConfigProvider;
 import picocli.CommandLine.Command;
@@ -52,8 +56,35 @@ final class ServeCommand implements Callable<Integer> {
     setPort("--grpc-port", "quarkus.grpc.server.port", grpcPort);
     SettingsCheck.require(ConfigProvider.getConfig());
     HeapLimit.require(ModelOpener.fittingPlan(ConfigProvider.getConfig().getOptionalValue("nibble.model", String.class).map(Path::of)));
-    Quarkus.run();
+    Optional<String> taken = PortCheck.problem(ConfigProvider.getConfig());
+    if (taken.isPresent()) {
+      return fail(taken.get());
+    }
+    Quarkus.run(null, (status, failure) -> System.exit(failure == null ? status : ended(failure)));
     return 0;
+  }
+
+  /** What kept the service from starting, in one line; its exit code. */
+  private static int ended(Throwable failure) {
+    Throwable cause = failure;
+    while (cause.getCause() != null && cause.getCause() != cause) {
+      cause = cause.getCause();
+    }
+    return switch (cause) {
+      case PreventFurtherStepsException stop -> fail(stop.getMessage());
+      case QuarkusBindException taken -> fail(PortCheck.taken(taken.getHost(), taken.getPort()));
+      default -> {
+        if (System.getenv(Main.TRACE) != null) {
+          failure.printStackTrace();
+        }
+        yield fail("the service could not be started: " + cause + "; " + Main.TRACE + "=1 shows where");
+      }
+    };
+  }
+
+  private static int fail(String message) {
+    System.err.println("nibble: " + String.valueOf(message).lines().findFirst().orElse("failed"));
+    return Main.EXIT_FAILED;
   }
 
   /** A port's number, or a refusal that names the option or setting it comes from. */
