@@ -19,6 +19,7 @@ import org.eclipse.microprofile.config.Config;
  */
 public final class SettingsCheck {
   private static final int MOST_THREADS = 1024; // beyond any gateway; keeps typing errors from starting a million threads
+  private static final long MIN_UNFINISHED = 4L << 20; // what one gRPC message may have
   private static final String RESIDUALS = "0 to " + KvCacheOptions.MOST_RESIDUAL;
 
   private SettingsCheck() {}
@@ -63,7 +64,29 @@ public final class SettingsCheck {
           throw refuse(config, "nibble.kv.memory", KvCacheOptions.MEMORY);
         });
     flag(config, "nibble.kv.rotate");
+    connections(config);
     offload(config);
+  }
+
+  private static void connections(Config config) {
+    for (String count : List.of("max", "max-per-address", "max-requests-per-connection", "max-requests", "max-resets", "max-health-watches")) {
+      integer(config, "nibble.connections." + count, Integer.MAX_VALUE);
+    }
+    for (String time : List.of("head-timeout", "idle-timeout", "read-timeout")) {
+      duration(config, "nibble.connections." + time, true, "a time such as 10s or 5m, above 0");
+    }
+    String unfinished = "nibble.connections.max-unfinished";
+    value(config, unfinished, MemorySize.class, "a size such as 16M, from 4M").filter(size -> size.asLongValue() < MIN_UNFINISHED).ifPresent(less -> {
+      throw refuse(config, unfinished, "a size such as 16M, from 4M");
+    });
+    String hosts = "nibble.rest.allowed-hosts";
+    value(config, hosts, String.class, HostNames.FORM).ifPresent(list -> {
+      try {
+        HostNames.of(List.of(list.split(",")));
+      } catch (IllegalArgumentException unreadable) {
+        throw refuse(config, hosts, HostNames.FORM);
+      }
+    });
   }
 
   private static void offload(Config config) {

@@ -3,6 +3,7 @@ package dev.nibble.serve.grpc;
 import dev.nibble.offload.v1.AcceleratorServiceGrpc;
 import dev.nibble.serve.health.ReadinessJudge;
 import dev.nibble.serve.health.ReadinessVerdict;
+import dev.nibble.serve.network.ConnectionConfig;
 import dev.nibble.v1.GenerationServiceGrpc;
 import dev.nibble.v1.ModelServiceGrpc;
 import dev.nibble.v1.TokenizerServiceGrpc;
@@ -32,18 +33,23 @@ final class HealthApi extends HealthGrpc.HealthImplBase {
       Set.of(
           "", GenerationServiceGrpc.SERVICE_NAME, ModelServiceGrpc.SERVICE_NAME, TokenizerServiceGrpc.SERVICE_NAME, AcceleratorServiceGrpc.SERVICE_NAME,
           GRPCInferenceServiceGrpc.SERVICE_NAME);
+  /** Names of services and models are shorter; a longer one is nobody's, now and later. */
+  private static final int MAX_NAME = 256;
   /** The protocol's SERVICE_UNKNOWN, which the framework's copy of it leaves out. */
   private static final int SERVICE_UNKNOWN = 3;
 
   private final ReadinessJudge judge;
+  private final int maxWatches;
 
   // Guarded by this object's monitor, so that each watcher hears of changes once and in order.
   private final Map<String, ServingStatus> statuses = new HashMap<>();
   private final Map<String, Set<StreamObserver<HealthCheckResponse>>> watchers = new HashMap<>();
+  private int watches;
 
   @Inject
-  HealthApi(ReadinessJudge judge) {
+  HealthApi(ReadinessJudge judge, ConnectionConfig limits) {
     this.judge = judge;
+    maxWatches = limits.maxHealthWatches();
     SERVICES.forEach(service -> statuses.put(service, ServingStatus.NOT_SERVING));
   }
 
@@ -76,21 +82,30 @@ final class HealthApi extends HealthGrpc.HealthImplBase {
 
   @Override
   public void watch(HealthCheckRequest request, StreamObserver<HealthCheckResponse> observer) {
-    String name = request.getService();
+    // The name is the stranger's: it may become a model's when loading is over, unless it is too long for one, and then it is not kept.
+    String name = request.getService().length() > MAX_NAME ? request.getService().substring(0, MAX_NAME + 1) : request.getService();
     ServerCallStreamObserver<HealthCheckResponse> watcher = (ServerCallStreamObserver<HealthCheckResponse>) observer;
-    watcher.setOnCancelHandler(() -> forget(name, watcher));
     synchronized (this) {
-      ServingStatus status = statuses.get(name);
-      watcher.onNext(status == null ? HealthCheckResponse.newBuilder().setStatusValue(SERVICE_UNKNOWN).build() : response(status));
-      watchers.computeIfAbsent(name, key -> new HashSet<>()).add(watcher);
+      if (watches < maxWatches) {
+        watches++;
+        watcher.setOnCancelHandler(() -> forget(name, watcher));
+        ServingStatus status = statuses.get(name);
+        watcher.onNext(status == null ? HealthCheckResponse.newBuilder().setStatusValue(SERVICE_UNKNOWN).build() : response(status));
+        watchers.computeIfAbsent(name, key -> new HashSet<>()).add(watcher);
+        return;
+      }
     }
+    Status full = Status.RESOURCE_EXHAUSTED.withDescription("There are " + maxWatches + " watches of health already (nibble.connections.max-health-watches); ask by Check.");
+    observer.onError(GrpcErrors.of(full, "TOO_MANY_WATCHES", Map.of("setting", "nibble.connections.max-health-watches")));
   }
 
   private synchronized void forget(String name, StreamObserver<HealthCheckResponse> watcher) {
     Set<StreamObserver<HealthCheckResponse>> others = watchers.get(name);
-    others.remove(watcher);
-    if (others.isEmpty()) {
-      watchers.remove(name);
+    if (others != null && others.remove(watcher)) {
+      watches--;
+      if (others.isEmpty()) {
+        watchers.remove(name);
+      }
     }
   }
 

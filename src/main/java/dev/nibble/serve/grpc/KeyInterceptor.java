@@ -62,9 +62,9 @@ final class KeyInterceptor implements ServerInterceptor, Prioritized {
     return Optional.of(service.startsWith("nibble.offload.") ? Scope.OFFLOAD : Scope.GENERATE);
   }
 
-  /** After {@link ErrorDetails}, before all others. */
+  /** After {@link ErrorDetails} and {@link LimitInterceptor}, before all others. */
   @Override
   public int getPriority() {
-    return Integer.MAX_VALUE - 1;
+    return Integer.MAX_VALUE - 2;
   }
 }

@@ -20,6 +20,7 @@ import java.io.InputStream;
 import java.io.InputStreamReader;
 import java.io.PushbackInputStream;
 import java.nio.ByteBuffer;
+import java.nio.charset.CharacterCodingException;
 import java.nio.charset.StandardCharsets;
 import java.util.Arrays;
 import java.util.Map;
@@ -132,6 +133,11 @@ record BodyJson(int context, long longestText, ObjectMapper mapper) {
   private static InputStream withoutMark(InputStream bytes) throws IOException {
     PushbackInputStream stream = new PushbackInputStream(bytes, BYTE_ORDER_MARK.length);
     byte[] start = stream.readNBytes(BYTE_ORDER_MARK.length);
+    for (byte first : start) {
+      if (first == 0 || first == (byte) 0xFE || first == (byte) 0xFF) {
+        throw new CharacterCodingException(); // UTF-16 and UTF-32 begin so, JSON in UTF-8 never does
+      }
+    }
     if (!Arrays.equals(start, BYTE_ORDER_MARK)) {
       stream.unread(start);
     }

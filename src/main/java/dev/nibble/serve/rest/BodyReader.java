@@ -52,7 +52,7 @@ final class BodyReader {
   /**
    * Lets a request in and reads its body, or refuses it; on the request's event loop.
    *
-   * @param typed whether the body must be announced as JSON; otherwise it may also come without a Content-Type
+   * @param typed whether the body must be announced as JSON; otherwise it may also come without a Content-Type, but not from a web page
    * @param onBody is handed the whole body, whose request has a place, on the event loop; closes it
    */
   void receive(HttpServerRequest request, Exchange exchange, boolean typed, Consumer<Body> onBody) {
@@ -213,7 +213,9 @@ final class BodyReader {
     }
     String type = request.getHeader("Content-Type");
     if (type == null) {
-      return typed ? Optional.of(unsupportedType("The Content-Type is missing; send JSON as application/json.")) : Optional.empty();
+      // Browsers say where a page comes from, and send bodies without a type to other sites unasked; programs that leave the type out have no pages.
+      boolean page = request.getHeader("Origin") != null || request.getHeader("Sec-Fetch-Site") != null;
+      return typed || page ? Optional.of(unsupportedType("The Content-Type is missing; send JSON as application/json.")) : Optional.empty();
     }
     String[] parts = type.toLowerCase(Locale.ROOT).split(";");
     if (tensors && parts.length > 0 && parts[0].strip().equals("application/octet-stream")) {

@@ -133,12 +133,16 @@ class KeysTest {
         "/detokenize", "/tokenizer_info", "/health/../v1/models", "/ping/x", "/healthy",
         "/v2", "/v2/models/nibble-home", "/v2/models/nibble-home/stats", "/v2/models/nibble-home/infer", "/v2/models/ready", "/v2/models/a/b/ready",
         "/v2/models/nibble-home/ready/infer", "/v2/models/nibble-home/ready/../infer")) {
-      for (String method : List.of("GET", "HEAD", "POST", "OPTIONS", "PUT", "BREW")) {
+      for (String method : List.of("GET", "HEAD", "POST", "OPTIONS", "PUT", "DELETE", "PATCH")) {
         try (Api.Wire wire = api.connect()) {
           wire.write(method + " " + path + " HTTP/1.1\r\nHost: test\r\nContent-Length: 0\r\nConnection: close\r\n\r\n");
           assertThat(wire.readThrough("\r\n")).as(method + " " + path).startsWith("HTTP/1.1 401 ");
         }
       }
+    }
+    try (Api.Wire wire = api.connect()) {
+      wire.write("BREW / HTTP/1.1\r\nHost: test\r\nContent-Length: 0\r\n\r\n");
+      assertThat(wire.readThrough("\r\n")).as("what is no method is none, whoever asks").startsWith("HTTP/1.1 501 ");
     }
     // Strangers do not make labels up.
     Api.await("it is counted", () -> metric("http_server_requests_seconds_count", "uri=\"/other\"") > 0);

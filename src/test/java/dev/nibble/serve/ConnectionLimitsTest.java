@@ -1,0 +1,221 @@
+package dev.nibble.serve;
+
+import static org.assertj.core.api.Assertions.assertThat;
+
+import dev.nibble.serve.grpc.FreeGrpcPort;
+import io.quarkus.test.common.QuarkusTestResource;
+import io.quarkus.test.common.http.TestHTTPResource;
+import io.quarkus.test.junit.QuarkusTest;
+import io.quarkus.test.junit.TestProfile;
+import java.io.IOException;
+import java.net.InetSocketAddress;
+import java.net.Socket;
+import java.net.URI;
+import java.net.http.HttpRequest.BodyPublishers;
+import java.util.ArrayList;
+import java.util.List;
+import org.junit.jupiter.api.AfterEach;
+import org.junit.jupiter.api.BeforeEach;
+import org.junit.jupiter.api.Test;
+
+/** Connections that say nothing, or half of something, or that are too many; and that long answers are none of these. */
+@QuarkusTest
+@QuarkusTestResource(FreeGrpcPort.class)
+@TestProfile(SmallLimits.class)
+class ConnectionLimitsTest implements FreeGrpcPort.Client {
+  private static final String ONE = "127.0.0.1";
+  private static final String TWO = "127.0.0.2";
+
+  @TestHTTPResource("/")
+  URI base;
+
+  private final List<AutoCloseable> open = new ArrayList<>();
+  private int grpcPort;
+  private Api api;
+  private InetSocketAddress grpc;
+
+  @Override
+  public void grpcPort(int port) {
+    grpcPort = port;
+  }
+
+  @BeforeEach
+  void connect() throws Exception {
+    api = new Api(base);
+    grpc = new InetSocketAddress(ONE, grpcPort);
+    Api.await("the model is loaded", () -> once(TWO, "/q/health/ready").startsWith("HTTP/1.1 200 "));
+  }
+
+  @AfterEach
+  void close() throws Exception {
+    for (AutoCloseable connection : open) {
+      connection.close();
+    }
+    Api.await("connections are gone", () -> metric("nibble_connections ") <= 1);
+  }
+
+  private Api.Wire wire(String from) throws IOException {
+    Socket socket = new Socket();
+    socket.bind(new InetSocketAddress(from, 0));
+    socket.connect(new InetSocketAddress(ONE, base.getPort()));
+    Api.Wire wire = new Api.Wire(socket);
+    open.add(wire);
+    return wire;
+  }
+
+  /** The answer to a GET on a connection of its own. */
+  private String once(String from, String path) throws IOException {
+    try (Api.Wire wire = wire(from)) {
+      wire.write("GET " + path + " HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n");
+      return wire.readThrough("no end");
+    }
+  }
+
+  /** A sample, asked for from an address that no test fills. */
+  private double metric(String sample) throws IOException {
+    return once("127.0.0.3", "/q/metrics").lines().filter(line -> line.startsWith(sample)).mapToDouble(line -> Double.parseDouble(line.substring(line.lastIndexOf(' ') + 1))).sum();
+  }
+
+  private double closed(String port, String reason) throws IOException {
+    return metric("nibble_connections_closed_total{port=\"" + port + "\",reason=\"" + reason + "\"}");
+  }
+
+  /** A connection from {@value #ONE} on which a watch of health is under way. */
+  private Http2Wire busy() throws IOException {
+    Http2Wire wire = new Http2Wire(grpc);
+    open.add(wire);
+    wire.write(Http2Wire.frame(Http2Wire.HEADERS, Http2Wire.END_HEADERS, 1, Http2Wire.call("/grpc.health.v1.Health/Watch")));
+    wire.write(Http2Wire.frame(Http2Wire.DATA, Http2Wire.END_STREAM, 1, new byte[5]));
+    for (var frame = wire.read(); frame.orElseThrow().type() != Http2Wire.DATA; frame = wire.read()) {
+      // settings and heads
+    }
+    return wire;
+  }
+
+  private static boolean answersPing(Http2Wire wire) throws IOException {
+    wire.write(Http2Wire.frame(Http2Wire.PING, 0, 0, new byte[] {7, 7, 7, 7, 7, 7, 7, 7}));
+    for (var frame = wire.read(); frame.isPresent(); frame = wire.read()) {
+      if (frame.get().type() == Http2Wire.PING && (frame.get().flags() & 1) != 0) {
+        return true;
+      }
+    }
+    return false;
+  }
+
+  @Test
+  void aHeadMustArriveInTime() throws Exception {
+    double before = closed("rest", "slow_head");
+    Api.Wire half = wire(ONE);
+    half.write("GET /v1/models HTTP/1.1\r\nHost: loc");
+    assertThat(half.readResponse()).startsWith("HTTP/1.1 408 ").contains("nibble.connections.head-timeout");
+    assertThat(half.readThrough("x")).isEmpty();
+    Api.Wire silent = wire(ONE);
+    assertThat(silent.readThrough("x")).isEmpty();
+    Api.Wire second = wire(ONE);
+    second.write("GET /v1/models HTTP/1.1\r\nHost: localhost\r\n\r\n");
+    second.readResponse();
+    second.write("GET /v1/models HTTP/1.1\r\n");
+    assertThat(second.readResponse()).startsWith("HTTP/1.1 408 ");
+    assertThat(closed("rest", "slow_head")).isEqualTo(before + 3);
+    Http2Wire tls = new Http2Wire(grpc);
+    open.add(tls);
+  }
+
+  @Test
+  void idleConnectionsAreClosedAndBusyOnesAreNot() throws Exception {
+    Http2Wire watch = busy();
+    Http2Wire idleCalls = new Http2Wire(grpc);
+    open.add(idleCalls);
+    Api.Wire idle = wire(ONE);
+    idle.write("GET /v1/models HTTP/1.1\r\nHost: localhost\r\n\r\n");
+    idle.readResponse();
+    List<Api.Wire> streams = new ArrayList<>();
+    for (int i = 0; i < 4; i++) {
+      Api.Wire stream = wire(ONE);
+      stream.post("/v1/completions", "{\"temperature\":0,\"ignore_eos\":true,\"max_tokens\":900,\"stream\":true,\"logprobs\":20,\"prompt\":\"Once upon a time\"}");
+      streams.add(stream);
+    }
+    assertThat(idle.readThrough("x")).isEmpty();
+    idleCalls.readToEnd();
+    for (Api.Wire stream : streams) {
+      assertThat(stream.readThrough("0\r\n\r\n")).contains("data: [DONE]");
+    }
+    assertThat(answersPing(watch)).as("the stream that nothing was sent on for longer than that is still there").isTrue();
+  }
+
+  @Test
+  void whoReadsNothingIsClosed() throws Exception {
+    double before = closed("rest", "slow_reader");
+    Http2Wire wire = new Http2Wire(new InetSocketAddress(ONE, base.getPort()));
+    open.add(wire);
+    wire.write(Http2Wire.frame(Http2Wire.SETTINGS, 0, 0, new byte[] {0, 4, 0, 0, 0, 0})); // no window for any stream
+    wire.write(Http2Wire.frame(Http2Wire.HEADERS, 5, 1, Http2Wire.request("GET", "/v1/models", "localhost")));
+    wire.readToEnd();
+    assertThat(closed("rest", "slow_reader")).isEqualTo(before + 1);
+  }
+
+  @Test
+  void idleConnectionsMakeRoom() throws Exception {
+    List<Api.Wire> idle = new ArrayList<>();
+    for (int i = 0; i < 3 * SmallLimits.MAX; i++) {
+      idle.add(wire(ONE));
+    }
+    assertThat(once(TWO, "/v1/models")).startsWith("HTTP/1.1 200 ");
+    assertThat(once(ONE, "/v1/models")).startsWith("HTTP/1.1 200 ");
+    assertThat(metric("nibble_connections ")).isLessThanOrEqualTo(SmallLimits.MAX);
+    assertThat(closed("rest", "made_room") + closed("grpc", "made_room")).isGreaterThanOrEqualTo(2 * SmallLimits.MAX);
+    assertThat(idle.getFirst().readThrough("x")).as("the oldest goes first").isEmpty();
+  }
+
+  @Test
+  void healthIsAnsweredWhereAllAreBusy() throws Exception {
+    for (int i = 0; i < SmallLimits.MAX_PER_ADDRESS; i++) {
+      busy();
+    }
+    assertThat(once(ONE, "/v1/models")).startsWith("HTTP/1.1 503 ").contains("\"code\":\"too_many_connections\"").containsIgnoringCase("retry-after: ");
+    assertThat(once(ONE, "/q/health/ready")).startsWith("HTTP/1.1 200 ");
+    assertThat(once(TWO, "/v1/models")).as("another address").startsWith("HTTP/1.1 200 ");
+    try (Http2Wire wire = new Http2Wire(grpc)) {
+      wire.write(Http2Wire.frame(Http2Wire.HEADERS, Http2Wire.END_HEADERS, 1, Http2Wire.call("/grpc.health.v1.Health/Check")));
+      wire.write(Http2Wire.frame(Http2Wire.DATA, Http2Wire.END_STREAM, 1, new byte[5]));
+      var frame = wire.read();
+      while (frame.orElseThrow().type() != Http2Wire.DATA) {
+        frame = wire.read();
+      }
+      assertThat(frame.get().payload()).as("SERVING").endsWith(8, 1);
+    }
+    assertThat(closed("rest", "too_many_of_address")).isGreaterThanOrEqualTo(1);
+  }
+
+  @Test
+  void namesAreAddedBySetting() throws Exception {
+    for (String host : List.of("gateway.example.com", "a.example.org", "localhost")) {
+      assertThat(named(host)).as(host).startsWith("HTTP/1.1 200 ");
+    }
+    for (String host : List.of("example.com", "x.gateway.example.com", "example.org", "evil.example.net")) {
+      assertThat(named(host)).as(host).startsWith("HTTP/1.1 421 ");
+    }
+  }
+
+  private String named(String host) throws IOException {
+    try (Api.Wire wire = wire(TWO)) {
+      wire.write("GET /v1/models HTTP/1.1\r\nHost: " + host + "\r\n\r\n");
+      return wire.readResponse();
+    }
+  }
+
+  /** What docs/security.md says of web pages that may. */
+  @Test
+  void pagesThatAreNamedMayAsk() throws Exception {
+    Api.Reply asked = api.send(api.request("/v1/completions").header("Origin", "http://page.example.com").header("Access-Control-Request-Method", "POST")
+        .header("Access-Control-Request-Headers", "content-type").method("OPTIONS", BodyPublishers.noBody()).build());
+    assertThat(asked.header("Access-Control-Allow-Origin")).isEqualTo("http://page.example.com");
+    Api.Reply answer = api.send(api.request("/v1/completions").header("Origin", "http://page.example.com").header("Content-Type", "application/json")
+        .POST(BodyPublishers.ofString("{\"prompt\":\"Once\",\"max_tokens\":2}")).build());
+    assertThat(answer.status()).as(answer.text()).isEqualTo(200);
+    assertThat(answer.header("Access-Control-Allow-Origin")).isEqualTo("http://page.example.com");
+    Api.Reply other = api.send(api.request("/v1/completions").header("Origin", "http://other.example.com").header("Access-Control-Request-Method", "POST")
+        .method("OPTIONS", BodyPublishers.noBody()).build());
+    assertThat(other.headers().firstValue("Access-Control-Allow-Origin")).isEmpty();
+  }
+}
