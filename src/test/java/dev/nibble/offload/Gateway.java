@@ -88,7 +88,11 @@ final class Gateway implements AutoCloseable {
 
   /** Settings with a time to take requests that no machine is too slow for. */
   static OffloadSettings patient(String... targets) {
-    OffloadSettings settings = settings(targets);
+    return patient(Optional.empty(), targets);
+  }
+
+  static OffloadSettings patient(Optional<OffloadSettings.Tls> tls, String... targets) {
+    OffloadSettings settings = settings(tls, targets);
     return new OffloadSettings(settings.targets(), settings.policy(), settings.tls(), Duration.ofMinutes(1), settings.hedgeDelay(), settings.stallTimeout(),
         settings.tokenTimeout(), settings.probeInterval(), settings.powerBudgetWatts());
   }

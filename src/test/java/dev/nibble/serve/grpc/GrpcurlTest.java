@@ -72,7 +72,7 @@ class GrpcurlTest extends GrpcClientTest {
     Run run = grpcurl("-d '{\"options\": {\"text\": \"x\", \"sampling\": {\"temperature\": 3}}}' localhost:9000 nibble.v1.GenerationService/Generate");
     assertThat(run.exitCode()).isNotZero();
     assertThat(run.output()).contains("Code: InvalidArgument", "google.rpc.ErrorInfo", "\"reason\": \"INVALID_REQUEST\"", "\"domain\": \"nibble.dev\"",
-        "\"field\": \"options.sampling.temperature\"", "google.rpc.BadRequest", "fieldViolations");
+        "\"field\": \"options.sampling.temperature\"", "google.rpc.BadRequest", "\"field_violations\"");
     run = grpcurl("-d '{\"name\": \"gpt-4\"}' localhost:9000 inference.GRPCInferenceService/ModelMetadata");
     assertThat(run.output()).contains("Code: NotFound", "\"reason\": \"MODEL_NOT_FOUND\"", "\"model\": \"gpt-4\"");
     for (String type : List.of("ErrorInfo", "BadRequest", "RetryInfo", "QuotaFailure", "Status")) {
@@ -88,7 +88,7 @@ class GrpcurlTest extends GrpcClientTest {
         + "\"datatype\": \"BYTES\", \"shape\": [1], \"contents\": {\"bytes_contents\": [\"T25jZSB1cG9uIGEgdGltZQ==\"]}}]}' "
         + "localhost:9000 inference.GRPCInferenceService/ModelStreamInfer");
     assertThat(run.exitCode()).as(run.output()).isZero();
-    assertThat(run.output()).contains("\"triton_final_response\"", "\"boolParam\": true", "\"completion_tokens\"");
+    assertThat(run.output()).contains("\"triton_final_response\"", "\"bool_param\": true", "\"completion_tokens\"");
   }
 
   /** The commands of docs/grpc.md and of README.md. */

@@ -1,10 +1,13 @@
 package dev.nibble.serve.grpc;
 
 import dev.nibble.engine.Engine;
+import dev.nibble.engine.EngineException;
 import dev.nibble.engine.EngineOptions;
+import dev.nibble.engine.GeneratedToken;
 import dev.nibble.engine.Generation;
 import dev.nibble.engine.GenerationListener;
 import dev.nibble.engine.GenerationRequest;
+import dev.nibble.engine.GenerationResult;
 import dev.nibble.engine.ModelInfo;
 import dev.nibble.engine.ModelOpener;
 import dev.nibble.engine.SequentialEngine;
@@ -25,6 +28,7 @@ import java.util.Set;
 import java.util.concurrent.CountDownLatch;
 import java.util.concurrent.Semaphore;
 import java.util.concurrent.TimeUnit;
+import java.util.concurrent.atomic.AtomicInteger;
 
 /** The embedded model, but a test decides when it is loaded, when each forward pass may happen, and what breaks. */
 @Alternative
@@ -46,6 +50,8 @@ class PacedLoader implements EngineLoader {
 
   final CountDownLatch mayLoad = new CountDownLatch(1);
   final Semaphore permits = new Semaphore(0);
+  /** Canaries under way. */
+  final AtomicInteger probes = new AtomicInteger();
   volatile RuntimeException passFailure; // null: none
   volatile boolean damaged; // other logits than the model's
   volatile RuntimeException submitFailure; // null: none
@@ -156,7 +162,33 @@ class PacedLoader implements EngineLoader {
 
     @Override
     public Optional<Generation> probe(GenerationRequest request, GenerationListener listener) {
-      return engine.probe(request, listener);
+      probes.incrementAndGet();
+      Optional<Generation> begun = Optional.empty();
+      try {
+        begun = engine.probe(request, new GenerationListener() {
+          @Override
+          public void onToken(GeneratedToken token) {
+            listener.onToken(token);
+          }
+
+          @Override
+          public void onFinish(GenerationResult result) {
+            listener.onFinish(result);
+            probes.decrementAndGet();
+          }
+
+          @Override
+          public void onError(EngineException error) {
+            listener.onError(error);
+            probes.decrementAndGet();
+          }
+        });
+        return begun;
+      } finally {
+        if (begun.isEmpty()) {
+          probes.decrementAndGet();
+        }
+      }
     }
 
     @Override
