@@ -27,7 +27,9 @@ class PackedServiceTest {
     assertThat(reply.json().path("choices").path(0).path("message").path("content").asText())
         .isEqualTo("{\"device\":\"light\",\"room\":\"kitchen\",\"action\":\"dim\",\"value\":30}");
     try (var packs = Files.list(Path.of(PackedService.FOLDER))) {
-      assertThat(packs.map(pack -> pack.getFileName().toString())).singleElement().asString().startsWith("nibble-home-").endsWith(".nib");
+      assertThat(packs.map(pack -> pack.getFileName().toString()).sorted()).satisfiesExactly(
+          pack -> assertThat(pack).startsWith("nibble-home-").endsWith(".nib"),
+          source -> assertThat(source).startsWith("nibble-home-").endsWith(".nib.source"));
     }
   }
 }
