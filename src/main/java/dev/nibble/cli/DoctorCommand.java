@@ -44,6 +44,7 @@ final class DoctorCommand implements Callable<Integer> {
 
   @Override
   public Integer call() throws IOException, InterruptedException {
+    model.fitHeap(); // before a word is said: the process may begin anew
     say(true, "machine", Runtime.getRuntime().availableProcessors() + " processors, " + System.getProperty("os.arch"));
     ModelOpener.Opened opened = model.open();
     say(opened.memory().complaint().isEmpty(), "memory", opened.memory().complaint().orElse(opened.memory() + ", of which keys and values at most "

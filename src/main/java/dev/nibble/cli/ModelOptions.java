@@ -101,9 +101,14 @@ final class ModelOptions {
     return settings;
   }
 
+  /** Has a native executable's heap fit beside the model; the process may begin anew for that. */
+  void fitHeap() {
+    HeapLimit.require(ModelOpener.fittingPlan(model()));
+  }
+
   /** Opens the model, with a progress line if that takes long, and says on standard error what it must do without. */
   ModelOpener.Opened open() throws IOException {
-    HeapLimit.require(ModelOpener.fittingPlan(model()));
+    fitHeap();
     ProgressLine progress = new ProgressLine("loading");
     ModelOpener.Opened opened = ModelOpener.open(model(), Optional.empty(), threads(), cache(), packCache().map(ModelOptions::packs), progress::show);
     progress.clear();

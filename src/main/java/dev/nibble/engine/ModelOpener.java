@@ -127,8 +127,10 @@ public final class ModelOpener {
 
   /** How this process's memory should be shared out while a model is run: told from its file's size, an eighth more for tiles' padding, before it is opened. */
   public static MemoryPlan fittingPlan(Optional<Path> path) {
-    try {
-      return MemoryPlan.fitting(path.isPresent() ? Files.size(path.get()) / 8 * 9 : 0);
+    try (InputStream embedded = path.isPresent() ? InputStream.nullInputStream() : embeddedBytes()) {
+      // A native executable, which alone is planned for, has its resources in memory: all of one is available.
+      long bytes = path.isPresent() ? Files.size(path.get()) : embedded.available();
+      return MemoryPlan.fitting(bytes / 8 * 9);
     } catch (IOException unreadable) {
       return MemoryPlan.fitting(0); // told when it is opened
     }
