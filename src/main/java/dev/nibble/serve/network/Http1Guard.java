@@ -22,6 +22,7 @@ import io.netty.handler.ssl.SslHandler;
 import java.nio.channels.ClosedChannelException;
 import java.nio.charset.StandardCharsets;
 import java.util.List;
+import java.util.Map;
 import java.util.Optional;
 import java.util.Set;
 import java.util.concurrent.TimeUnit;
@@ -180,6 +181,11 @@ final class Http1Guard extends ChannelDuplexHandler {
     }
     if (!METHODS.contains(request.method().name())) {
       return refuse(501, "method_not_implemented", "The method " + quoted(request.method().name()) + " is not known here; known: DELETE, GET, HEAD, OPTIONS, PATCH, POST, PUT.");
+    }
+    for (Map.Entry<String, String> field : headers) {
+      if (field.getKey().isEmpty()) {
+        return refuse(400, "malformed_request", "A header has no name.");
+      }
     }
     if (MALFORMED_PERCENT.matcher(request.uri()).find()) {
       return refuse(400, "malformed_request", "The path is not well percent-encoded.");
