@@ -2,8 +2,12 @@ package dev.nibble.serve;
 
 import io.smallrye.config.ConfigValue;
 import io.smallrye.config.SmallRyeConfig;
+import java.util.HashSet;
 import java.util.List;
 import java.util.Locale;
+import java.util.Map;
+import java.util.Set;
+import java.util.TreeMap;
 import java.util.TreeSet;
 import org.eclipse.microprofile.config.Config;
 
@@ -18,8 +22,9 @@ final class EmptySettings {
 
   private EmptySettings() {}
 
-  /** @throws IllegalArgumentException one line that names the first such setting, in alphabetical order */
+  /** @throws IllegalArgumentException one line that names such a setting */
   static void require(Config config) {
+    given(System.getProperties().stringPropertyNames(), System.getenv());
     SmallRyeConfig settings = config.unwrap(SmallRyeConfig.class);
     TreeSet<String> names = new TreeSet<>();
     settings.getPropertyNames().forEach(names::add);
@@ -28,10 +33,30 @@ final class EmptySettings {
         ConfigValue value = settings.getConfigValue(name);
         if (value.getRawValue() != null && value.getRawValue().isEmpty()) {
           boolean fromEnvironment = String.valueOf(value.getConfigSourceName()).startsWith(ENVIRONMENT);
-          throw new IllegalArgumentException((fromEnvironment ? variable(name) : name) + " is empty; give it a value, or leave it out");
+          throw empty(fromEnvironment ? variable(name) : name);
         }
       }
     }
+  }
+
+  /** What the process itself was given: before a native executable's framework has started, its configuration knows the names of the build's environment alone. */
+  private static void given(Set<String> properties, Map<String, String> environment) {
+    Set<String> overridden = new HashSet<>();
+    for (String property : new TreeSet<>(properties)) {
+      if (PREFIXES.stream().anyMatch(property::startsWith) && System.getProperty(property, "-").isEmpty()) {
+        throw empty(property);
+      }
+      overridden.add(variable(property));
+    }
+    new TreeMap<>(environment).forEach((name, value) -> {
+      if (value.isEmpty() && !overridden.contains(name) && PREFIXES.stream().map(EmptySettings::variable).anyMatch(name::startsWith)) {
+        throw empty(name);
+      }
+    });
+  }
+
+  private static IllegalArgumentException empty(String name) {
+    return new IllegalArgumentException(name + " is empty; give it a value, or leave it out");
   }
 
   /** What a setting is called in the environment, whose names the framework lists in lower case and with dots alone. */

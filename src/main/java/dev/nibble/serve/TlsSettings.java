@@ -35,7 +35,8 @@ final class TlsSettings {
 
   private void require() {
     PAIRS.forEach(this::pair);
-    TreeSet<String> names = new TreeSet<>();
+    // Before a native executable's framework has started, its configuration lists the names of the build alone, but knows the values of properties.
+    TreeSet<String> names = new TreeSet<>(System.getProperties().stringPropertyNames());
     settings.getPropertyNames().forEach(names::add);
     for (String name : names) {
       String dotted = name.replace('-', '.');
