@@ -2,6 +2,7 @@ package dev.nibble.architecture;
 
 import static com.tngtech.archunit.core.domain.JavaCall.Predicates.target;
 import static com.tngtech.archunit.core.domain.properties.HasName.Predicates.nameMatching;
+import static com.tngtech.archunit.lang.syntax.ArchRuleDefinition.classes;
 import static com.tngtech.archunit.lang.syntax.ArchRuleDefinition.noClasses;
 import static com.tngtech.archunit.library.dependencies.SlicesRuleDefinition.slices;
 
@@ -16,6 +17,11 @@ final class PackageRulesTest {
 
   private void forbid(String from, String... to) {
     noClasses().that().resideInAPackage(from).should().dependOnClassesThat().resideInAnyPackage(to).check(classes);
+  }
+
+  @Test
+  void formatsOfTensorsKnowNothingOfNibble() {
+    classes().that().resideInAPackage("dev.nibble.tensor..").should().onlyDependOnClassesThat().resideInAnyPackage("dev.nibble.tensor..", "java..").check(classes);
   }
 
   @Test

@@ -1,0 +1,16 @@
+package dev.nibble.tensor;
+
+/** Signs of eight weights of the IQ formats, a set bit for a negative one. */
+final class Signs {
+  private Signs() {}
+
+  /** Seven of them as they are; the eighth makes the number of negative weights even. */
+  static int ofSeven(int bits) {
+    int seven = bits & 127;
+    return seven | (Integer.bitCount(seven) & 1) << 7;
+  }
+
+  static int apply(int signs, int i, int magnitude) {
+    return (signs >> i & 1) == 0 ? magnitude : -magnitude;
+  }
+}
