@@ -11,8 +11,8 @@ import dev.nibble.kernel.BandwidthCheck;
 import dev.nibble.kernel.KernelCheck;
 import dev.nibble.kernel.KernelMode;
 import dev.nibble.kernel.PageKernelCheck;
-import dev.nibble.model.LlamaLoader;
-import dev.nibble.model.LlamaModel;
+import dev.nibble.model.DecoderLoader;
+import dev.nibble.model.Decoder;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
@@ -78,7 +78,7 @@ final class BenchCommand implements Callable<Integer> {
     long start = System.nanoTime();
     ModelOpener.Opened opened = model.open();
     double load = seconds(start);
-    LlamaModel runs = opened.loaded().model();
+    Decoder runs = opened.loaded().model();
     if (prompt < 1 || generated < 1 || (long) prompt + generated > runs.contextLength()) {
       throw new IllegalArgumentException("--prompt " + prompt + " and --gen " + generated + " must be 1 or more, and together fit the context of " + runs.contextLength());
     }
@@ -116,7 +116,7 @@ final class BenchCommand implements Callable<Integer> {
   }
 
   /** What part of a decoded token's time reading its weights, keys and values alone would have taken. */
-  private void putRoofline(ObjectNode out, LlamaLoader.Loaded loaded, double secondsPerToken) throws IOException {
+  private void putRoofline(ObjectNode out, DecoderLoader.Loaded loaded, double secondsPerToken) throws IOException {
     long bytes = loaded.model().bytesPerToken(prompt + generated / 2); // at the mean position
     long available = memory(Path.of("/proc/meminfo"), "MemAvailable:");
     double bandwidth = BandwidthCheck.bytesPerSecond(loaded.threads(), loaded.kernels().mode(),

@@ -3,7 +3,7 @@ package dev.nibble.cli;
 import dev.nibble.engine.ModelTrial;
 import dev.nibble.format.InputFile;
 import dev.nibble.quant.GgufConverter;
-import dev.nibble.quant.HuggingFaceLlama;
+import dev.nibble.quant.HuggingFaceModel;
 import dev.nibble.quant.Llama2cModel;
 import dev.nibble.quant.ModelSource;
 import dev.nibble.quant.QuantizationReport;
@@ -45,7 +45,7 @@ final class QuantizeCommand implements Callable<Integer> {
     if (Files.exists(out) && !Files.isRegularFile(out)) {
       throw new IllegalArgumentException(out + " is not a regular file");
     }
-    ModelSource source = directory ? HuggingFaceLlama.open(in) : Llama2cModel.open(in);
+    ModelSource source = directory ? HuggingFaceModel.open(in) : Llama2cModel.open(in);
     Vocabulary vocabulary = directory ? HuggingFaceTokenizer.read(in, source.shape().vocabularySize())
         : Llama2cVocabulary.read(tokenizer != null ? tokenizer
             : Llama2cModel.tokenizerBeside(in).orElseThrow(() -> new IOException("no tokenizer.bin beside " + in + "; name it with --tokenizer")));

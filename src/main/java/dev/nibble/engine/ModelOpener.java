@@ -9,8 +9,8 @@ import dev.nibble.format.pack.PackFile;
 import dev.nibble.format.pack.PackWriter;
 import dev.nibble.kernel.Processors;
 import dev.nibble.kernel.WorkerPool;
-import dev.nibble.model.InvalidModelException;
-import dev.nibble.model.LlamaLoader;
+import dev.nibble.model.spec.InvalidModelException;
+import dev.nibble.model.DecoderLoader;
 import dev.nibble.model.MemoryNeed;
 import dev.nibble.model.MemoryPlan;
 import dev.nibble.model.kvcache.KvCacheOptions;
@@ -38,7 +38,7 @@ public final class ModelOpener {
   private ModelOpener() {}
 
   /** A model, its tokenizer, and what is told of it. */
-  public record Opened(ModelInfo info, LlamaLoader.Loaded loaded, Tokenizer tokenizer, MemoryPlan memory) {
+  public record Opened(ModelInfo info, DecoderLoader.Loaded loaded, Tokenizer tokenizer, MemoryPlan memory) {
     /** Which code multiplies matrices: {@code vector} or {@code scalar}. */
     public String kernels() {
       return switch (loaded.kernels().mode()) {
@@ -66,7 +66,7 @@ public final class ModelOpener {
    * @param threads that compute; empty for one a physical core
    * @throws IOException if the file is missing, damaged, or holds a model of another kind: the message says which
    */
-  public static Opened open(Optional<Path> path, Optional<String> name, OptionalInt threads, KvCacheOptions cache, LlamaLoader.Progress progress)
+  public static Opened open(Optional<Path> path, Optional<String> name, OptionalInt threads, KvCacheOptions cache, DecoderLoader.Progress progress)
       throws IOException {
     return open(path, name, threads, cache, Optional.empty(), progress);
   }
@@ -81,14 +81,14 @@ public final class ModelOpener {
    * @throws IOException if the file is missing, damaged, or holds a model of another kind: the message says which
    */
   public static Opened open(Optional<Path> path, Optional<String> name, OptionalInt threads, KvCacheOptions cache, Optional<PackCache> packs,
-      LlamaLoader.Progress progress) throws IOException {
+      DecoderLoader.Progress progress) throws IOException {
     int count = threads.orElseGet(Processors::physicalCores);
     try (ModelFile file = path.isEmpty() ? embedded()
         : packs.isPresent() ? packs.get().open(path.get(), count, ModelOpener::check, progress::packed) : PackFile.openAny(path.get())) {
       Tokenizer tokenizer = new VocabularyTokenizer(GgufVocabulary.read(file.metadata()));
       MemoryPlan plan = MemoryPlan.here(MemoryNeed.of(file, cache).weights());
       progress.planned(plan);
-      LlamaLoader.Loaded loaded = LlamaLoader.load(file, count, cache, progress);
+      DecoderLoader.Loaded loaded = DecoderLoader.load(file, count, cache, progress);
       file.guard();
       InspectReport report = new InspectReport(file);
       long created = path.isPresent() ? Files.getLastModifiedTime(path.get()).toInstant().getEpochSecond() : EMBEDDED_CREATED;
@@ -119,7 +119,7 @@ public final class ModelOpener {
   private static void check(ModelFile file) throws IOException {
     try {
       new VocabularyTokenizer(GgufVocabulary.read(file.metadata()));
-      LlamaLoader.check(file);
+      DecoderLoader.check(file);
     } catch (GgufKeyException e) {
       throw new InvalidModelException("the model can't be run: " + e.getMessage());
     }

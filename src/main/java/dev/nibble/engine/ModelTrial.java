@@ -4,9 +4,9 @@ import dev.nibble.format.ModelFile;
 import dev.nibble.format.gguf.GgufKeyException;
 import dev.nibble.format.pack.PackFile;
 import dev.nibble.kernel.Processors;
-import dev.nibble.model.InvalidModelException;
+import dev.nibble.model.spec.InvalidModelException;
 import dev.nibble.model.LanguageModel;
-import dev.nibble.model.LlamaLoader;
+import dev.nibble.model.DecoderLoader;
 import dev.nibble.model.MemoryNeed;
 import dev.nibble.model.kvcache.KvCacheOptions;
 import dev.nibble.tokenizer.GgufVocabulary;
@@ -48,10 +48,10 @@ public final class ModelTrial {
       OptionalLong free = freeMemory();
       // A pack's weights are pages of the file, which memory need not hold all at once.
       if (!(file instanceof PackFile) && free.isPresent() && need.weights() + need.scratch() > free.getAsLong()) {
-        LlamaLoader.check(file);
+        DecoderLoader.check(file);
         return Outcome.TOO_LARGE;
       }
-      LanguageModel model = LlamaLoader.load(file, Processors.physicalCores(), KvCacheOptions.DEFAULT, (done, total) -> {}).model();
+      LanguageModel model = DecoderLoader.load(file, Processors.physicalCores(), KvCacheOptions.DEFAULT, (done, total) -> {}).model();
       int[] ids = tokenizer.encodeWithSpecials(TEXT, false);
       ids = ids.length == 0 ? new int[1] : Arrays.copyOf(ids, Math.min(ids.length, Math.min(MAX_TOKENS, model.longestSequence())));
       float[] logits = new float[model.vocabularySize()];

@@ -52,6 +52,24 @@ public final class Elementwise {
     FloatMath.gatedSilu(gate, gateFrom + head, up, upFrom + head, count - head, out, to + head);
   }
 
+  /** out[to + i] = gelu(gate[gateFrom + i]) × up[upFrom + i], GELU by its formula with tanh (GeGLU, Shazeer 2020). */
+  public void gatedGelu(float[] gate, int gateFrom, float[] up, int upFrom, int count, float[] out, int to) {
+    int head = vectors ? ElementwiseKernel.whole(count) : 0;
+    if (head > 0) {
+      ElementwiseKernel.gatedGelu(gate, gateFrom, up, upFrom, head, out, to);
+    }
+    FloatMath.gatedGelu(gate, gateFrom + head, up, upFrom + head, count - head, out, to + head);
+  }
+
+  /** x[from + i] = cap × tanh(x[from + i] / cap) (Gemma 2, 2024). */
+  public void softcap(float[] x, int from, int count, float cap) {
+    int head = vectors ? ElementwiseKernel.whole(count) : 0;
+    if (head > 0) {
+      ElementwiseKernel.softcap(x, from, head, cap);
+    }
+    FloatMath.softcap(x, from + head, count - head, cap);
+  }
+
   /**
    * Rotary embedding (Su et al. 2021) of heads that stand side by side, pairs being channels 2i and 2i + 1: each channel becomes
    * {@code channel × cosine + partner × sine}, so the sine of a pair's first channel is the negative of the angle's.

@@ -102,6 +102,57 @@ final class ElementwiseKernel {
     }
   }
 
+  /** count is a multiple of 4. */
+  static void gatedGelu(float[] gate, int gateFrom, float[] up, int upFrom, int count, float[] out, int to) {
+    FloatVector one = FloatVector.broadcast(Lanes128.FLOATS, 1f);
+    for (int i = 0; i < count; i += LANES) {
+      FloatVector x = FloatVector.fromArray(Lanes128.FLOATS, gate, gateFrom + i);
+      FloatVector y = x.mul(x).fma(FloatVector.broadcast(Lanes128.FLOATS, FloatMath.GELU_CUBIC), FloatVector.broadcast(Lanes128.FLOATS, FloatMath.GELU_LINEAR)).mul(x);
+      FloatVector minus = FloatVector.zero(Lanes128.FLOATS).sub(y);
+      FloatVector clamped = minus.blend(FloatMath.GREATEST_EXPONENT, minus.compare(VectorOperators.GT, FloatMath.GREATEST_EXPONENT));
+      clamped = clamped.blend(FloatMath.LEAST_EXPONENT, clamped.compare(VectorOperators.LT, FloatMath.LEAST_EXPONENT));
+      FloatVector shifted =
+          clamped.fma(FloatVector.broadcast(Lanes128.FLOATS, FloatMath.LOG2_E), FloatVector.broadcast(Lanes128.FLOATS, FloatMath.ROUND));
+      FloatVector n = shifted.sub(FloatMath.ROUND);
+      FloatVector r = n.fma(FloatVector.broadcast(Lanes128.FLOATS, -FloatMath.LN2_HIGH), clamped);
+      r = n.fma(FloatVector.broadcast(Lanes128.FLOATS, -FloatMath.LN2_LOW), r);
+      FloatVector p = r.fma(FloatVector.broadcast(Lanes128.FLOATS, FloatMath.TERM6), FloatVector.broadcast(Lanes128.FLOATS, FloatMath.TERM5));
+      p = p.fma(r, FloatVector.broadcast(Lanes128.FLOATS, FloatMath.TERM4));
+      p = p.fma(r, FloatVector.broadcast(Lanes128.FLOATS, FloatMath.TERM3));
+      p = p.fma(r, FloatVector.broadcast(Lanes128.FLOATS, FloatMath.TERM2));
+      p = p.fma(r, one);
+      p = p.fma(r, one);
+      FloatVector power = p.mul(
+          shifted.reinterpretAsInts().add(FloatMath.EXPONENT_BIAS).lanewise(VectorOperators.LSHL, FloatMath.MANTISSA_BITS).reinterpretAsFloats());
+      x.div(one.add(power)).mul(FloatVector.fromArray(Lanes128.FLOATS, up, upFrom + i)).intoArray(out, to + i);
+    }
+  }
+
+  /** count is a multiple of 4. */
+  static void softcap(float[] values, int from, int count, float cap) {
+    FloatVector one = FloatVector.broadcast(Lanes128.FLOATS, 1f);
+    float factor = -2 / cap;
+    for (int i = from; i < from + count; i += LANES) {
+      FloatVector x = FloatVector.fromArray(Lanes128.FLOATS, values, i).mul(factor);
+      FloatVector clamped = x.blend(FloatMath.GREATEST_EXPONENT, x.compare(VectorOperators.GT, FloatMath.GREATEST_EXPONENT));
+      clamped = clamped.blend(FloatMath.LEAST_EXPONENT, clamped.compare(VectorOperators.LT, FloatMath.LEAST_EXPONENT));
+      FloatVector shifted =
+          clamped.fma(FloatVector.broadcast(Lanes128.FLOATS, FloatMath.LOG2_E), FloatVector.broadcast(Lanes128.FLOATS, FloatMath.ROUND));
+      FloatVector n = shifted.sub(FloatMath.ROUND);
+      FloatVector r = n.fma(FloatVector.broadcast(Lanes128.FLOATS, -FloatMath.LN2_HIGH), clamped);
+      r = n.fma(FloatVector.broadcast(Lanes128.FLOATS, -FloatMath.LN2_LOW), r);
+      FloatVector p = r.fma(FloatVector.broadcast(Lanes128.FLOATS, FloatMath.TERM6), FloatVector.broadcast(Lanes128.FLOATS, FloatMath.TERM5));
+      p = p.fma(r, FloatVector.broadcast(Lanes128.FLOATS, FloatMath.TERM4));
+      p = p.fma(r, FloatVector.broadcast(Lanes128.FLOATS, FloatMath.TERM3));
+      p = p.fma(r, FloatVector.broadcast(Lanes128.FLOATS, FloatMath.TERM2));
+      p = p.fma(r, one);
+      p = p.fma(r, one);
+      FloatVector power = p.mul(
+          shifted.reinterpretAsInts().add(FloatMath.EXPONENT_BIAS).lanewise(VectorOperators.LSHL, FloatMath.MANTISSA_BITS).reinterpretAsFloats());
+      one.sub(power).div(one.add(power)).mul(cap).intoArray(values, i);
+    }
+  }
+
   /** width is a multiple of 4. */
   static void rotateAdjacent(float[] x, int from, int heads, int width, float[] cosines, float[] sines, int table) {
     for (int i = 0; i < width; i += LANES) {

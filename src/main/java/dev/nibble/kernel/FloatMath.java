@@ -57,6 +57,32 @@ public final class FloatMath {
     }
   }
 
+  /** 2 √(2/π), and 0.044715 times that. */
+  static final float GELU_LINEAR = 1.5957691216f;
+  static final float GELU_CUBIC = 0.07135481627f;
+
+  /** x / 2 × (1 + tanh(√(2/π) (x + 0.044715 x³))) (Hendrycks and Gimpel 2016), as x / (1 + e^-y): (1 + tanh(y / 2)) / 2 is 1 / (1 + e^-y). */
+  public static float geluTanh(float x) {
+    float y = Math.fma(x * x, GELU_CUBIC, GELU_LINEAR) * x;
+    return x / (1 + exp(0 - y));
+  }
+
+  /** out[to + i] = geluTanh(gate[gateFrom + i]) × up[upFrom + i]. */
+  static void gatedGelu(float[] gate, int gateFrom, float[] up, int upFrom, int count, float[] out, int to) {
+    for (int i = 0; i < count; i++) {
+      out[to + i] = geluTanh(gate[gateFrom + i]) * up[upFrom + i];
+    }
+  }
+
+  /** x[from + i] = cap × tanh(x[from + i] / cap), within 2^-23 × cap. */
+  static void softcap(float[] x, int from, int count, float cap) {
+    float factor = -2 / cap;
+    for (int i = from; i < from + count; i++) {
+      float power = exp(x[i] * factor);
+      x[i] = (1 - power) / (1 + power) * cap;
+    }
+  }
+
   /** x[from + i] += added[addedFrom + i]. */
   static void add(float[] x, int from, float[] added, int addedFrom, int count) {
     for (int i = 0; i < count; i++) {

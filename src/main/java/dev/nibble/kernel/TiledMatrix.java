@@ -49,6 +49,20 @@ public sealed interface TiledMatrix permits Q4Matrix, Int8Matrix, FloatMatrix, H
    */
   void multiply(Activations x, int tokens, float[] out, int stride, int from, int to, KernelMode mode, Panel panel);
 
+  /**
+   * Some rows as a matrix of their own, in the same memory.
+   *
+   * @throws IllegalArgumentException if they do not begin with a tile, or end within one before the last
+   */
+  default TiledMatrix slice(int first, int rows) {
+    int end = first + rows;
+    if (first < 0 || rows < 1 || end > rows() || first % TILE_ROWS != 0 || end % TILE_ROWS != 0 && end != rows()) {
+      throw new IllegalArgumentException("rows " + first + " to " + (end - 1) + " of " + rows() + " are not whole tiles of " + TILE_ROWS + " rows");
+    }
+    long tile = tileBytes(format(), columns());
+    return of(format(), rows, columns(), segment().asSlice(first / TILE_ROWS * tile, tiles(rows) * tile));
+  }
+
   /** Tiles. */
   default int tiles() {
     return tiles(rows());

@@ -7,6 +7,8 @@ import dev.nibble.kernel.TiledMatrix;
 import dev.nibble.model.kvcache.KvCacheFormat;
 import dev.nibble.model.kvcache.KvCacheOptions;
 import dev.nibble.model.kvcache.KvCacheShape;
+import dev.nibble.model.spec.DecoderSpec;
+import dev.nibble.model.spec.InvalidModelException;
 import java.io.IOException;
 
 /**
@@ -30,13 +32,13 @@ public record MemoryNeed(long weights, long sequence, long scratch, int context,
    * @throws IOException if the file can't be read
    */
   public static MemoryNeed of(ModelFile file, KvCacheOptions options) throws IOException {
-    LlamaConfig config = LlamaLoader.check(file);
+    DecoderSpec spec = DecoderLoader.check(file);
     long parameters = file.tensors().stream().mapToLong(GgufTensor::elements).sum();
     KvCacheFormat format = options.resolve(parameters);
-    KvCacheShape shape = new KvCacheShape(config.layers(), config.keyValueHeads(), config.headWidth(), format);
-    long scratch = (long) Float.BYTES * Math.min(LlamaModel.BATCH, config.context())
-        * (HIDDEN_WIDTHS * (long) config.hidden() + RESIDUAL_WIDTHS * (long) Math.max(config.width(), config.queryWidth()));
-    return new MemoryNeed(file.tensors().stream().mapToLong(MemoryNeed::loaded).sum(), shape.sequenceBytes(config.context()), scratch, config.context(), format);
+    KvCacheShape shape = new KvCacheShape(spec.layers().size(), spec.keyValueHeads(), spec.headWidth(), format);
+    long scratch = (long) Float.BYTES * Math.min(Decoder.BATCH, spec.context())
+        * (HIDDEN_WIDTHS * (long) spec.maxHidden() + RESIDUAL_WIDTHS * (long) Math.max(spec.width(), spec.maxQueryWidth()));
+    return new MemoryNeed(file.tensors().stream().mapToLong(MemoryNeed::loaded).sum(), shape.sequenceBytes(spec.context()), scratch, spec.context(), format);
   }
 
   /** Bytes of a tensor of a model that can be run, as it is kept. */

@@ -13,7 +13,7 @@ import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 
-/** Writes a model as a GGUF file of architecture llama, with its matrices in a scheme's format. */
+/** Writes a model as a GGUF file, with its matrices in a scheme's format. */
 public final class GgufConverter {
   private GgufConverter() {}
 
@@ -57,25 +57,14 @@ public final class GgufConverter {
   }
 
   private static Map<String, GgufValue> metadata(ModelSource source, QuantizationScheme scheme) {
-    LlamaShape shape = source.shape();
     Map<String, GgufValue> metadata = new LinkedHashMap<>();
-    metadata.put("general.architecture", GgufValue.text("llama"));
-    metadata.put("general.name", GgufValue.text(source.name()));
-    metadata.put("general.file_type", GgufValue.uint32(scheme.fileType()));
-    metadata.put("llama.block_count", GgufValue.uint32(shape.blockCount()));
-    metadata.put("llama.context_length", GgufValue.uint32(shape.contextLength()));
-    metadata.put("llama.embedding_length", GgufValue.uint32(shape.embeddingLength()));
-    metadata.put("llama.feed_forward_length", GgufValue.uint32(shape.feedForwardLength()));
-    metadata.put("llama.attention.head_count", GgufValue.uint32(shape.headCount()));
-    metadata.put("llama.attention.head_count_kv", GgufValue.uint32(shape.keyValueHeadCount()));
-    metadata.put("llama.attention.layer_norm_rms_epsilon", GgufValue.float32(shape.normEpsilon()));
-    metadata.put("llama.rope.dimension_count", GgufValue.uint32(shape.headLength()));
-    if (shape.queryLength() != shape.embeddingLength()) {
-      metadata.put("llama.attention.key_length", GgufValue.uint32(shape.headLength()));
-      metadata.put("llama.attention.value_length", GgufValue.uint32(shape.headLength()));
-    }
-    metadata.put("llama.rope.freq_base", GgufValue.float32(shape.ropeBase()));
-    metadata.put("llama.vocab_size", GgufValue.uint32(shape.vocabularySize()));
+    source.metadata().forEach((key, value) -> {
+      metadata.put(key, value);
+      if (key.equals("general.architecture")) {
+        metadata.put("general.name", GgufValue.text(source.name()));
+        metadata.put("general.file_type", GgufValue.uint32(scheme.fileType()));
+      }
+    });
     return metadata;
   }
 }

@@ -8,7 +8,7 @@ import dev.nibble.engine.ModelOpener;
 import dev.nibble.engine.OffloadPolicy;
 import dev.nibble.engine.SequentialEngine;
 import dev.nibble.format.pack.PackCache;
-import dev.nibble.model.LlamaLoader;
+import dev.nibble.model.DecoderLoader;
 import dev.nibble.model.MemoryPlan;
 import dev.nibble.model.kvcache.KvCacheOptions;
 import dev.nibble.offload.OffloadSettings;
@@ -66,7 +66,7 @@ final class ModelEngineLoader implements EngineLoader {
   }
 
   /** Says how memory is shared out, and how far a long loading has come. */
-  private static final class LoadingLog implements LlamaLoader.Progress {
+  private static final class LoadingLog implements DecoderLoader.Progress {
     private final long cached; // most bytes of keys and values
     private long next;
 

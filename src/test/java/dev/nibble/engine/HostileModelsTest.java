@@ -13,7 +13,7 @@ import dev.nibble.format.gguf.GgufValue;
 import dev.nibble.format.gguf.GgufWriter;
 import dev.nibble.format.gguf.InspectReport;
 import dev.nibble.format.gguf.InvalidGgufException;
-import dev.nibble.model.InvalidModelException;
+import dev.nibble.model.spec.InvalidModelException;
 import dev.nibble.model.MemoryNeed;
 import dev.nibble.model.kvcache.KvCacheOptions;
 import dev.nibble.tokenizer.GgufVocabulary;

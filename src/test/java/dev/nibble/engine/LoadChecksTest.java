@@ -65,7 +65,7 @@ final class LoadChecksTest {
     refused(home().with("llama.attention.head_count_kv", GgufValue.uint32(3)), "8 heads of width 32 do not go with 3 key-value heads");
     refused(home().with("llama.attention.key_length", GgufValue.uint32(33)).with("llama.rope.dimension_count", GgufValue.uint32(33)), "width 33");
     refused(home().with("llama.attention.key_length", GgufValue.uint32(1 << 18)).with("llama.rope.dimension_count", GgufValue.uint32(1 << 18)), "width 262144");
-    refused(home().with("llama.rope.dimension_count", GgufValue.uint32(31)), "only a part of each head is rotated");
+    refused(home().with("llama.rope.dimension_count", GgufValue.uint32(31)), "llama.rope.dimension_count is 31; allowed: an even number up to the heads' width, 32");
     refused(home().with("llama.block_count", GgufValue.uint32(5)), "blk.4.");
     refused(home().with("llama.feed_forward_length", GgufValue.uint32(1 << 18)), "ffn_gate");
     for (float epsilon : new float[] {0, -1e-5f, Float.NaN, Float.POSITIVE_INFINITY, 1e-40f}) {

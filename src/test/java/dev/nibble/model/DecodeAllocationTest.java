@@ -56,7 +56,7 @@ final class DecodeAllocationTest {
   private void measure() throws Exception {
     Set<Thread> before = new HashSet<>(Thread.getAllStackTraces().keySet());
     GgufFile file = GgufFile.open(Path.of("src/main/resources/models/nibble-home.gguf"));
-    LlamaModel model = LlamaLoader.load(file, 2, KvCacheOptions.DEFAULT, (done, total) -> {}).model();
+    Decoder model = DecoderLoader.load(file, 2, KvCacheOptions.DEFAULT, (done, total) -> {}).model();
     List<Thread> workers = Thread.getAllStackTraces().keySet().stream()
         .filter(thread -> !before.contains(thread) && thread.getName().startsWith("nibble-kernel-")).toList();
     assertThat(workers).hasSize(1);

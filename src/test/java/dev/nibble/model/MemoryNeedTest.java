@@ -24,7 +24,7 @@ final class MemoryNeedTest {
       assertThat(need.weights()).isEqualTo(loaded);
       assertThat(need.context()).isEqualTo(1024);
 
-      LlamaModel model = LlamaLoader.load(file, 1, KvCacheOptions.DEFAULT, (done, total) -> {}).model();
+      Decoder model = DecoderLoader.load(file, 1, KvCacheOptions.DEFAULT, (done, total) -> {}).model();
       try (LanguageModel.Sequence sequence = model.newSequence(need.context())) {
         sequence.append(new int[need.context()], 0, need.context(), new float[model.vocabularySize()]);
         assertThat(need.sequence()).isEqualTo(model.pages().allocatedBytes());

@@ -6,6 +6,8 @@ import static org.assertj.core.api.Assertions.assertThatThrownBy;
 import dev.nibble.format.gguf.GgufFile;
 import dev.nibble.format.gguf.GgufWriter;
 import dev.nibble.kernel.NumericFormat;
+import dev.nibble.model.spec.InvalidModelException;
+import dev.nibble.model.spec.RopePairs;
 import dev.nibble.model.kvcache.KvCacheOptions;
 import java.io.ByteArrayOutputStream;
 import java.lang.foreign.MemorySegment;
@@ -20,7 +22,7 @@ final class Qwen2Test {
   private static final int TOKENS = 70; // more than a page of the cache
   private static final double[] UNSCALED = {1, 1, 1, 1, 1, 1, 1, 1};
 
-  private final TinyDecoder tiny = new TinyDecoder("qwen2", LlamaConfig.RopePairs.HALVES, 1_000_000, true);
+  private final TinyDecoder tiny = new TinyDecoder("qwen2", RopePairs.HALVES, 1_000_000, true);
 
   private static int[] ids() {
     return TinyDecoder.ids(TOKENS);
@@ -28,7 +30,7 @@ final class Qwen2Test {
 
   @Test
   void agreesWithTheForwardPassWrittenOut() throws Exception {
-    LlamaLoader.Loaded loaded = LlamaLoader.load(tiny.file(), 2, KvCacheOptions.EXACT, (done, total) -> {});
+    DecoderLoader.Loaded loaded = DecoderLoader.load(tiny.file(), 2, KvCacheOptions.EXACT, (done, total) -> {});
     float[] logits = new float[VOCABULARY];
     try (LanguageModel.Sequence sequence = loaded.model().newSequence(TOKENS)) {
       sequence.append(ids(), 0, TOKENS, logits);
@@ -44,7 +46,7 @@ final class Qwen2Test {
     GgufFile file = tiny.file();
     float[] expected = null;
     for (int threads = 1; threads <= 3; threads++) {
-      LlamaModel model = LlamaLoader.load(file, threads, KvCacheOptions.DEFAULT, (done, total) -> {}).model();
+      Decoder model = DecoderLoader.load(file, threads, KvCacheOptions.DEFAULT, (done, total) -> {}).model();
       for (int batch : new int[] {1, 3, 64, TOKENS}) {
         float[] logits = new float[VOCABULARY];
         try (LanguageModel.Sequence sequence = model.newSequence(TOKENS)) {
@@ -85,6 +87,6 @@ final class Qwen2Test {
     }
     ByteArrayOutputStream out = new ByteArrayOutputStream();
     other.write(Channels.newChannel(out));
-    LlamaLoader.load(GgufFile.of(MemorySegment.ofArray(out.toByteArray()), "other"), 1, KvCacheOptions.EXACT, (done, total) -> {});
+    DecoderLoader.load(GgufFile.of(MemorySegment.ofArray(out.toByteArray()), "other"), 1, KvCacheOptions.EXACT, (done, total) -> {});
   }
 }

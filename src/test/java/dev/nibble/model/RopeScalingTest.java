@@ -9,6 +9,8 @@ import dev.nibble.format.pack.PackFile;
 import dev.nibble.format.pack.PackWriter;
 import dev.nibble.kernel.NumericFormat;
 import dev.nibble.kernel.WorkerPool;
+import dev.nibble.model.spec.InvalidModelException;
+import dev.nibble.model.spec.RopePairs;
 import dev.nibble.model.kvcache.KvCacheOptions;
 import java.io.IOException;
 import java.nio.ByteBuffer;
@@ -32,7 +34,7 @@ final class RopeScalingTest {
   Path folder;
 
   private static TinyDecoder llama() {
-    return new TinyDecoder("llama", LlamaConfig.RopePairs.ADJACENT, 10_000, false);
+    return new TinyDecoder("llama", RopePairs.ADJACENT, 10_000, false);
   }
 
   private static double[] divisors(double factor, float... factors) {
@@ -46,7 +48,7 @@ final class RopeScalingTest {
   }
 
   private static float[] logits(ModelFile file, int threads, int batch) throws IOException {
-    LlamaModel model = LlamaLoader.load(file, threads, KvCacheOptions.EXACT, (done, total) -> {}).model();
+    Decoder model = DecoderLoader.load(file, threads, KvCacheOptions.EXACT, (done, total) -> {}).model();
     float[] logits = new float[TinyDecoder.VOCABULARY];
     try (LanguageModel.Sequence sequence = model.newSequence(TOKENS)) {
       for (int at = 0; at < TOKENS; at += batch) {
@@ -87,7 +89,7 @@ final class RopeScalingTest {
     check(llama().metadata("llama.rope.scaling.factor", GgufValue.float32(2.5f)), divisors(2.5, ones()));
     check(llama().metadata("llama.rope.scale_linear", GgufValue.float32(8)), divisors(8, ones()));
     check(llama().metadata("llama.rope.scaling.factor", GgufValue.float32(2)).vector("rope_freqs.weight", FACTORS), divisors(2, FACTORS));
-    TinyDecoder qwen = new TinyDecoder("qwen2", LlamaConfig.RopePairs.HALVES, 10_000, true);
+    TinyDecoder qwen = new TinyDecoder("qwen2", RopePairs.HALVES, 10_000, true);
     check(qwen.metadata("qwen2.rope.scaling.type", GgufValue.text("linear")).metadata("qwen2.rope.scaling.factor", GgufValue.float32(4)), divisors(4, ones()));
   }
 
@@ -107,7 +109,7 @@ final class RopeScalingTest {
     Path gguf = Files.write(folder.resolve("model.gguf"), llama().vector("rope_freqs.weight", FACTORS).bytes());
     Path pack = folder.resolve("model.nib");
     try (WorkerPool pool = new WorkerPool(2)) {
-      PackWriter.write(gguf, pack, pool, LlamaLoader::check, packed -> {}, (done, total) -> {});
+      PackWriter.write(gguf, pack, pool, DecoderLoader::check, packed -> {}, (done, total) -> {});
     }
     float[] expected = logits(llama().vector("rope_freqs.weight", FACTORS).file(), 2, TOKENS);
     PackFile packed = PackFile.open(pack);
@@ -126,7 +128,7 @@ final class RopeScalingTest {
     for (float wrong : new float[] {0, -1, 0.015f}) {
       refuses(llama().vector("rope_freqs.weight", 1, 1, 1, 1, 1, 1, 1, wrong), "RoPE's frequencies are divided by " + (double) wrong + "; allowed: 0.015625 and more");
     }
-    TinyDecoder qwen = new TinyDecoder("qwen2", LlamaConfig.RopePairs.HALVES, 10_000, true);
+    TinyDecoder qwen = new TinyDecoder("qwen2", RopePairs.HALVES, 10_000, true);
     refuses(qwen.vector("rope_freqs.weight", FACTORS), "tensor rope_freqs.weight has no place in a plain qwen2 model");
   }
 
@@ -143,8 +145,8 @@ final class RopeScalingTest {
 
   private static void refuses(TinyDecoder tiny, String why) throws IOException {
     ModelFile file = tiny.file();
-    assertThatThrownBy(() -> LlamaLoader.load(file, 1, KvCacheOptions.EXACT, (done, total) -> {})).isInstanceOf(InvalidModelException.class)
+    assertThatThrownBy(() -> DecoderLoader.load(file, 1, KvCacheOptions.EXACT, (done, total) -> {})).isInstanceOf(InvalidModelException.class)
         .hasMessageStartingWith("the model in tiny-model can't be run: " + why);
-    assertThatThrownBy(() -> LlamaLoader.check(file)).isInstanceOf(InvalidModelException.class).hasMessageContaining(why);
+    assertThatThrownBy(() -> DecoderLoader.check(file)).isInstanceOf(InvalidModelException.class).hasMessageContaining(why);
   }
 }

@@ -4,7 +4,7 @@ import dev.nibble.format.gguf.GgufFile;
 import dev.nibble.format.gguf.GgufValue;
 import dev.nibble.format.gguf.GgufWriter;
 import dev.nibble.kernel.NumericFormat;
-import dev.nibble.model.LlamaConfig.RopePairs;
+import dev.nibble.model.spec.RopePairs;
 import java.io.ByteArrayOutputStream;
 import java.io.IOException;
 import java.lang.foreign.MemorySegment;

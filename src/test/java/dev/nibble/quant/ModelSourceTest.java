@@ -6,7 +6,10 @@ import static org.assertj.core.api.Assertions.assertThatThrownBy;
 import dev.nibble.SharedFixtures;
 import dev.nibble.format.safetensors.SafetensorsFile;
 import dev.nibble.format.safetensors.SafetensorsTensor;
+import dev.nibble.format.gguf.GgufValue;
 import dev.nibble.kernel.NumericFormat;
+import dev.nibble.model.family.TensorTransform;
+import dev.nibble.model.spec.InvalidModelException;
 import java.io.ByteArrayOutputStream;
 import java.io.IOException;
 import java.nio.channels.Channels;
@@ -26,16 +29,17 @@ class ModelSourceTest {
 
   @Test
   void rotatedRowsMoveWithinTheirHead() {
-    assertThat(IntStream.range(0, 16).map(row -> HuggingFaceLlama.rotatedRow(row, 8)).toArray())
+    assertThat(IntStream.range(0, 16).map(row -> new TensorTransform.Interleave(8).source(row)).toArray())
         .containsExactly(0, 4, 1, 5, 2, 6, 3, 7, 8, 12, 9, 13, 10, 14, 11, 15);
-    assertThat(IntStream.range(0, 256).map(row -> HuggingFaceLlama.rotatedRow(row, 32)).distinct().count()).isEqualTo(256);
+    assertThat(IntStream.range(0, 256).map(row -> new TensorTransform.Interleave(32).source(row)).distinct().count()).isEqualTo(256);
   }
 
   @Test
   void homeHasGgufNamesAndPermutedQueries() throws IOException {
     Path home = SharedFixtures.require("models/home");
-    HuggingFaceLlama source = HuggingFaceLlama.open(home);
-    assertThat(source.shape()).isEqualTo(new LlamaShape(256, 768, 4, 8, 4, 32, 2048, 1024, 1e-5f, 10000f, true));
+    HuggingFaceModel source = HuggingFaceModel.open(home);
+    assertThat(source.metadata()).containsEntry("general.architecture", GgufValue.text("llama")).containsEntry("llama.embedding_length", GgufValue.uint32(256))
+        .containsEntry("llama.attention.head_count_kv", GgufValue.uint32(4)).containsEntry("llama.attention.layer_norm_rms_epsilon", GgufValue.float32(1e-5f));
     assertThat(source.tensors()).hasSize(4 * 9 + 2);
     assertThat(source.tensors().stream().mapToLong(SourceTensor::elementCount).sum()).isEqualTo(3_672_320);
     SafetensorsTensor keys = SafetensorsFile.open(home.resolve("model.safetensors")).find("model.layers.2.self_attn.k_proj.weight").orElseThrow();
@@ -112,26 +116,25 @@ class ModelSourceTest {
     String config = Files.readString(SharedFixtures.require("models/home/config.json"));
     Path file = directory.resolve("config.json");
     for (List<String> change : List.of(
-        List.of("LlamaForCausalLM", "GemmaForCausalLM", "architectures is"),
+        List.of("LlamaForCausalLM", "GemmaForCausalLM3", "architectures is"),
         List.of("\"silu\"", "\"gelu\"", "hidden_act"),
-        List.of("\"attention_bias\": false", "\"attention_bias\": true", "attention_bias is set"),
-        List.of("\"rope_theta\": 10000.0", "\"rope_scaling\": {\"rope_type\": \"llama3\"}", "RoPE scaling of type \"llama3\""),
+        List.of("\"rope_theta\": 10000.0", "\"rope_scaling\": {\"rope_type\": \"dynamic\"}", "RoPE scaling of type \"dynamic\""),
         List.of("\"hidden_size\": 256", "\"hidden_size\": \"x\"", "hidden_size is"),
         List.of("\"num_key_value_heads\": 4", "\"num_key_value_heads\": 3", "not a multiple"))) {
       Files.writeString(file, config.replace(change.get(0), change.get(1)));
-      assertThatThrownBy(() -> HuggingFaceLlama.open(directory)).isInstanceOf(UnsupportedModelException.class).hasMessageContaining(change.get(2));
+      assertThatThrownBy(() -> HuggingFaceModel.open(directory)).isInstanceOf(InvalidModelException.class).hasMessageContaining(change.get(2));
     }
     Files.writeString(file, config);
-    assertThatThrownBy(() -> HuggingFaceLlama.open(directory)).hasMessageContaining("no model.safetensors");
+    assertThatThrownBy(() -> HuggingFaceModel.open(directory)).hasMessageContaining("no model.safetensors");
     Files.writeString(directory.resolve("model.safetensors.index.json"), "{}");
-    assertThatThrownBy(() -> HuggingFaceLlama.open(directory)).isInstanceOf(UnsupportedModelException.class).hasMessageContaining("sharded");
+    assertThatThrownBy(() -> HuggingFaceModel.open(directory)).isInstanceOf(InvalidModelException.class).hasMessageContaining("sharded");
     Files.copy(SharedFixtures.require("models/home/model.safetensors"), directory.resolve("model.safetensors"));
     Files.writeString(file, config.replace("\"tie_word_embeddings\": true", "\"tie_word_embeddings\": false"));
-    assertThatThrownBy(() -> HuggingFaceLlama.open(directory)).hasMessageContaining("no tensor lm_head.weight");
+    assertThatThrownBy(() -> HuggingFaceModel.open(directory)).hasMessageContaining("no tensor lm_head.weight");
     Files.writeString(file, config.replace("\"num_hidden_layers\": 4", "\"num_hidden_layers\": 3"));
-    assertThatThrownBy(() -> HuggingFaceLlama.open(directory)).hasMessageContaining("has no place in a plain Llama");
+    assertThatThrownBy(() -> HuggingFaceModel.open(directory)).hasMessageContaining("has no place in a plain llama");
     Files.writeString(file, config.replace("\"intermediate_size\": 768", "\"intermediate_size\": 512"));
-    assertThatThrownBy(() -> HuggingFaceLlama.open(directory)).hasMessageContaining("config.json implies");
+    assertThatThrownBy(() -> HuggingFaceModel.open(directory)).hasMessageContaining("config.json implies");
   }
 
   @Test

@@ -30,7 +30,7 @@ public final class AttentionBench {
     Filled(KvCacheShape shape, int group, int context, WorkerPool pool, KernelMode mode, float[] numbers) {
       this.shape = shape;
       cache = new KvCache(new PagePool(shape), context + PREFILL);
-      attention = new PagedAttention(shape, group, 0, pool, mode);
+      attention = new PagedAttention(shape, group, pool, mode);
       cache.reserve(context + PREFILL);
       float[] key = new float[shape.width()];
       for (int position = 0; position < context; position++) {
@@ -66,15 +66,18 @@ public final class AttentionBench {
       int keyStride = n[2] * n[4];
       int queryStride = keyStride * n[3];
       float[] out = new float[PREFILL * queryStride];
+      Scoring scoring = new Scoring((float) (1 / Math.sqrt(n[4])));
       for (int round = -WARM_UPS; round < ROUNDS; round++) {
         for (Filled filled : all) {
           long start = System.nanoTime();
           for (int layer = 0; layer < n[1]; layer++) {
-            filled.attention.attend(filled.cache, layer, context - 1, 1, numbers, queryStride, numbers, keyStride, numbers, keyStride, out, queryStride);
+            filled.attention.attend(
+                filled.cache, layer, scoring, context - 1, 1, numbers, 0, queryStride, numbers, 0, keyStride, numbers, 0, keyStride, out, 0, queryStride);
           }
           long middle = System.nanoTime();
           // A layer stands for all.
-          filled.attention.attend(filled.cache, 0, context - PREFILL, PREFILL, numbers, queryStride, numbers, keyStride, numbers, keyStride, out, queryStride);
+          filled.attention.attend(
+              filled.cache, 0, scoring, context - PREFILL, PREFILL, numbers, 0, queryStride, numbers, 0, keyStride, numbers, 0, keyStride, out, 0, queryStride);
           long end = System.nanoTime();
           if (round >= 0) {
             filled.decode[round] = (middle - start) / 1e6;

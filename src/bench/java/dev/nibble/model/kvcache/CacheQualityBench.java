@@ -3,8 +3,8 @@ package dev.nibble.model.kvcache;
 import dev.nibble.format.gguf.GgufFile;
 import dev.nibble.kernel.PageFormat;
 import dev.nibble.model.LanguageModel;
-import dev.nibble.model.LlamaLoader;
-import dev.nibble.model.LlamaModel;
+import dev.nibble.model.DecoderLoader;
+import dev.nibble.model.Decoder;
 import dev.nibble.tokenizer.GgufVocabulary;
 import dev.nibble.tokenizer.Tokenizer;
 import dev.nibble.tokenizer.VocabularyTokenizer;
@@ -74,8 +74,8 @@ public final class CacheQualityBench {
 
   /** [window × tokens + token][vocabulary] */
   private static float[][] logits(Path file, KvCacheOptions options, List<int[]> inputs, double[] bytes) throws Exception {
-    LlamaLoader.Loaded loaded = LlamaLoader.load(GgufFile.open(file), 1, options, (packed, total) -> {});
-    LlamaModel model = loaded.model();
+    DecoderLoader.Loaded loaded = DecoderLoader.load(GgufFile.open(file), 1, options, (packed, total) -> {});
+    Decoder model = loaded.model();
     bytes[0] = model.pages().shape().bytesPerToken();
     int tokens = inputs.getFirst().length;
     float[][] logits = new float[inputs.size() * tokens][model.vocabularySize()];

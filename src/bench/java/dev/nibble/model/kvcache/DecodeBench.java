@@ -2,8 +2,8 @@ package dev.nibble.model.kvcache;
 
 import dev.nibble.format.gguf.GgufFile;
 import dev.nibble.model.LanguageModel;
-import dev.nibble.model.LlamaLoader;
-import dev.nibble.model.LlamaModel;
+import dev.nibble.model.DecoderLoader;
+import dev.nibble.model.Decoder;
 import java.lang.reflect.Field;
 import java.nio.file.Path;
 import java.util.ArrayList;
@@ -21,7 +21,7 @@ public final class DecodeBench {
   private DecodeBench() {}
 
   /** Puts random keys and values where a prompt's would be: speed does not depend on them, and prefill would take minutes. */
-  private static void fill(LlamaModel model, LanguageModel.Sequence sequence, int tokens) throws ReflectiveOperationException {
+  private static void fill(Decoder model, LanguageModel.Sequence sequence, int tokens) throws ReflectiveOperationException {
     Field cacheField = sequence.getClass().getDeclaredField("cache");
     Field lengthField = sequence.getClass().getDeclaredField("length");
     cacheField.setAccessible(true);
@@ -52,12 +52,12 @@ public final class DecodeBench {
     int threads = Integer.parseInt(arguments[1]);
     int prompt = Integer.parseInt(arguments[2]);
     int decoded = Integer.parseInt(arguments[3]);
-    List<LlamaModel> models = new ArrayList<>();
+    List<Decoder> models = new ArrayList<>();
     List<LanguageModel.Sequence> sequences = new ArrayList<>();
     for (int format = 4; format < arguments.length; format++) {
       String[] names = arguments[format].split("/");
       KvCacheOptions options = KvCacheOptions.of(Optional.of(names[0]), Optional.of(names[1]), 64, false);
-      LlamaModel model = LlamaLoader.load(GgufFile.open(Path.of(arguments[0])), threads, options, (packed, total) -> {}).model();
+      Decoder model = DecoderLoader.load(GgufFile.open(Path.of(arguments[0])), threads, options, (packed, total) -> {}).model();
       LanguageModel.Sequence sequence = model.newSequence(prompt + decoded);
       fill(model, sequence, prompt);
       models.add(model);

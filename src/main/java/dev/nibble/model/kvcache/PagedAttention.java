@@ -1,5 +1,6 @@
 package dev.nibble.model.kvcache;
 
+import dev.nibble.kernel.Elementwise;
 import dev.nibble.kernel.Hadamard;
 import dev.nibble.kernel.KernelMode;
 import dev.nibble.kernel.PageKernels;
@@ -58,7 +59,6 @@ public final class PagedAttention {
 
   private final KvCacheShape shape;
   private final int group;
-  private final int window;
   private final WorkerPool pool;
   private final PageLayout keyLayout;
   private final PageLayout valueLayout;
@@ -66,7 +66,7 @@ public final class PagedAttention {
   private final int padded;
   private final int blockTokens;
   private final Scratch[] scratch; // [worker]
-  private final float scale;
+  private final Elementwise elementwise;
 
   // Spans of few tokens: [token × heads + head][span].
   private float[] spanLargest = {};
@@ -80,6 +80,7 @@ public final class PagedAttention {
   private final WorkerPool.Range mergeSpans = this::mergeSpans;
   private KvCache cache;
   private int layer;
+  private Scoring scoring;
   private int position; // of the first token
   private int tokens; // all in one page
   private int spans; // up to the open page's
@@ -100,12 +101,10 @@ public final class PagedAttention {
    * Attention of a model.
    *
    * @param group query heads that share a key-value head
-   * @param window tokens that a token sees, itself included (sliding window); 0 for all before it
    */
-  public PagedAttention(KvCacheShape shape, int group, int window, WorkerPool pool, KernelMode mode) {
+  public PagedAttention(KvCacheShape shape, int group, WorkerPool pool, KernelMode mode) {
     this.shape = shape;
     this.group = group;
-    this.window = window;
     this.pool = pool;
     keyLayout = shape.keys();
     valueLayout = shape.values();
@@ -116,22 +115,23 @@ public final class PagedAttention {
     for (int i = 0; i < scratch.length; i++) {
       scratch[i] = new Scratch(mode, shape, blockTokens * group);
     }
-    scale = (float) (1 / Math.sqrt(width));
+    elementwise = new Elementwise(mode);
   }
 
   /**
-   * Adds tokens' keys and values to the cache, which has reserved their pages, and computes their attention. Vectors are [token][head][width], tokens
-   * {@code stride} apart.
+   * Adds tokens' keys and values to the cache, which has reserved their pages, and computes their attention. Vectors are [token][head][width], the first
+   * {@code from} on, tokens {@code stride} apart.
    *
    * @param position of the first token
    * @param key rotated in place where the cache's format says so
    * @param out receives [token][query head][width]
    */
   public void attend(
-      KvCache cache, int layer, int position, int tokens, float[] query, int queryStride, float[] key, int keyStride, float[] value, int valueStride,
-      float[] out, int outStride) {
+      KvCache cache, int layer, Scoring scoring, int position, int tokens, float[] query, int queryFrom, int queryStride, float[] key, int keyFrom, int keyStride,
+      float[] value, int valueFrom, int valueStride, float[] out, int outFrom, int outStride) {
     this.cache = cache;
     this.layer = layer;
+    this.scoring = scoring;
     this.query = query;
     this.queryStride = queryStride;
     this.key = key;
@@ -145,10 +145,10 @@ public final class PagedAttention {
       int now = Math.min(tokens - done, TOKENS - (position + done) % TOKENS);
       this.position = position + done;
       this.tokens = now;
-      queryAt = done * queryStride;
-      keyAt = done * keyStride;
-      valueAt = done * valueStride;
-      outAt = done * outStride;
+      queryAt = queryFrom + done * queryStride;
+      keyAt = keyFrom + done * keyStride;
+      valueAt = valueFrom + done * valueStride;
+      outAt = outFrom + done * outStride;
       attendPage();
       done += now;
     }
@@ -268,7 +268,7 @@ public final class PagedAttention {
         Hadamard.rotate(my.queries, to, width);
       }
       for (int c = 0; c < width; c++) {
-        my.queries[to + c] *= scale;
+        my.queries[to + c] *= scoring.scale();
       }
     }
   }
@@ -282,7 +282,7 @@ public final class PagedAttention {
     int open = position / TOKENS;
     int lastPage = Math.min(open, span * SPAN_PAGES + SPAN_PAGES - 1);
     // Pages that the first of the tokens does not see any more are not seen by later ones.
-    for (int page = Math.max(span * SPAN_PAGES, leastSeen(position + first) / TOKENS); page <= lastPage; page++) {
+    for (int page = Math.max(span * SPAN_PAGES, scoring.leastSeen(position + first) / TOKENS); page <= lastPage; page++) {
       float[] keys = my.keys;
       float[] values = my.values;
       int keysAt = 0;
@@ -297,7 +297,10 @@ public final class PagedAttention {
         valuesAt = shape.exactValuesAt(layer, head);
       }
       my.kernels.score(my.queries, 0, padded, rows, width, keys, keysAt, my.scores, 0);
-      if (page < open && leastSeen(position + first + count - 1) <= page * TOKENS) {
+      if (scoring.softcap() != 0) {
+        elementwise.softcap(my.scores, 0, rows * TOKENS, scoring.softcap());
+      }
+      if (page < open && scoring.leastSeen(position + first + count - 1) <= page * TOKENS) {
         for (int row = 0; row < rows; row++) {
           my.kernels.weigh(my.scores, row * TOKENS, 0, TOKENS, my.spanLargest, my.spanSums, my.factors, row);
         }
@@ -312,7 +315,7 @@ public final class PagedAttention {
   private void attendPart(Scratch my, int first, int count, int page, float[] values, int valuesAt) {
     for (int t = 0; t < count; t++) {
       int own = position + first + t;
-      int from = Math.max(0, leastSeen(own) - page * TOKENS);
+      int from = Math.max(0, scoring.leastSeen(own) - page * TOKENS);
       int to = Math.min(TOKENS, own + 1 - page * TOKENS);
       if (from >= to) {
         continue; // the window has left this page
@@ -323,9 +326,5 @@ public final class PagedAttention {
       }
       my.kernels.blend(my.scores, row * TOKENS, group, from, to, values, valuesAt, padded, my.factors, row, my.spanChannels, row * padded);
     }
-  }
-
-  private int leastSeen(int position) {
-    return window == 0 ? 0 : Math.max(0, position + 1 - window);
   }
 }

@@ -53,6 +53,10 @@ final class PagedAttentionTest {
       return numbers;
     }
 
+    Scoring scoring(int window) {
+      return new Scoring((float) (1 / Math.sqrt(width)), window, 0);
+    }
+
     KvCacheShape shape(KvCacheFormat format) {
       return new KvCacheShape(2, heads, width, format);
     }
@@ -60,11 +64,11 @@ final class PagedAttentionTest {
     /** [layer][token][query head][width], computed {@code chunk} tokens at a time. */
     float[] attend(KvCacheFormat format, int window, int threads, KernelMode mode, int chunk) {
       try (WorkerPool pool = new WorkerPool(threads); KvCache cache = new KvCache(new PagePool(shape(format)), count)) {
-        return attend(new PagedAttention(shape(format), group, window, pool, mode), cache, count, chunk);
+        return attend(new PagedAttention(shape(format), group, pool, mode), scoring(window), cache, count, chunk);
       }
     }
 
-    float[] attend(PagedAttention attention, KvCache cache, int tokens, int chunk) {
+    float[] attend(PagedAttention attention, Scoring scoring, KvCache cache, int tokens, int chunk) {
       int queryStride = heads * group * width;
       int stride = heads * width;
       float[] all = new float[2 * count * queryStride];
@@ -79,7 +83,7 @@ final class PagedAttentionTest {
           System.arraycopy(queries[layer], at * queryStride, query, 0, now * queryStride);
           System.arraycopy(keys[layer], at * stride, key, 0, now * stride);
           System.arraycopy(values[layer], at * stride, value, 0, now * stride);
-          attention.attend(cache, layer, at, now, query, queryStride, key, stride, value, stride, out, queryStride);
+          attention.attend(cache, layer, scoring, at, now, query, 0, queryStride, key, 0, stride, value, 0, stride, out, 0, queryStride);
           System.arraycopy(out, 0, all, (layer * count + at) * queryStride, now * queryStride);
         }
       }
@@ -226,10 +230,10 @@ final class PagedAttentionTest {
     KvCacheFormat format = KvCacheFormat.INT8;
     PagePool pages = new PagePool(tokens.shape(format));
     try (WorkerPool pool = new WorkerPool(1)) {
-      PagedAttention attention = new PagedAttention(tokens.shape(format), 1, 0, pool, KernelMode.SCALAR);
+      PagedAttention attention = new PagedAttention(tokens.shape(format), 1, pool, KernelMode.SCALAR);
       KvCache first = new KvCache(pages, 400);
       assertThat(pages.usedBytes()).isZero();
-      float[] expected = tokens.attend(attention, first, 400, 64);
+      float[] expected = tokens.attend(attention, tokens.scoring(0), first, 400, 64);
       // 7 pages: the open one and the residual's exact, 5 packed.
       assertThat(pages.usedBytes()).isEqualTo(2 * tokens.shape(format).exactPageBytes() + 5 * tokens.shape(format).packedPageBytes());
       long allocated = pages.allocatedBytes();
@@ -238,11 +242,11 @@ final class PagedAttentionTest {
       first.close();
       assertThat(pages.usedBytes()).isZero();
       KvCache second = new KvCache(pages, 400);
-      assertThat(Arrays.equals(tokens.attend(attention, second, 400, 64), expected)).isTrue();
+      assertThat(Arrays.equals(tokens.attend(attention, tokens.scoring(0), second, 400, 64), expected)).isTrue();
       assertThat(pages.allocatedBytes()).isEqualTo(allocated);
       // Two at once do not get into each other's way.
       KvCache third = new KvCache(pages, 400);
-      float[] half = tokens.attend(attention, third, 200, 64);
+      float[] half = tokens.attend(attention, tokens.scoring(0), third, 200, 64);
       assertThat(Arrays.equals(half, 0, 200 * 32, expected, 0, 200 * 32)).isTrue();
       assertThat(pages.allocatedBytes()).isGreaterThan(allocated);
       second.close();
@@ -294,11 +298,12 @@ final class PagedAttentionTest {
     ThreadMXBean threads = (ThreadMXBean) ManagementFactory.getThreadMXBean();
     try (WorkerPool pool = new WorkerPool(1)) {
       // Plain loops: interpreted vector code allocates, compiled does not, and nobody knows when it is compiled.
-      PagedAttention attention = new PagedAttention(tokens.shape(format), 2, 0, pool, KernelMode.SCALAR);
+      PagedAttention attention = new PagedAttention(tokens.shape(format), 2, pool, KernelMode.SCALAR);
       float[] query = new float[2 * 2 * 16];
       float[] key = new float[2 * 16];
       float[] value = new float[2 * 16];
       float[] out = new float[query.length];
+      Scoring scoring = tokens.scoring(0);
       List<Long> allocated = new ArrayList<>();
       for (int round = 0; round < 3; round++) {
         KvCache cache = new KvCache(pages, 1300);
@@ -309,7 +314,7 @@ final class PagedAttentionTest {
             System.arraycopy(tokens.queries[layer], position * query.length, query, 0, query.length);
             System.arraycopy(tokens.keys[layer], position * key.length, key, 0, key.length);
             System.arraycopy(tokens.values[layer], position * value.length, value, 0, value.length);
-            attention.attend(cache, layer, position, 1, query, query.length, key, key.length, value, value.length, out, out.length);
+            attention.attend(cache, layer, scoring, position, 1, query, 0, query.length, key, 0, key.length, value, 0, value.length, out, 0, out.length);
           }
         }
         allocated.add(threads.getCurrentThreadAllocatedBytes() - before);

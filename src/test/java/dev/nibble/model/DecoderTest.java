@@ -6,49 +6,46 @@ import static org.assertj.core.api.Assertions.assertThatThrownBy;
 import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.ObjectMapper;
 import dev.nibble.SharedFixtures;
+import dev.nibble.format.gguf.GgufFile;
 import dev.nibble.kernel.KernelMode;
-import dev.nibble.kernel.NumericFormat;
-import dev.nibble.kernel.PageFormat;
 import dev.nibble.kernel.Products;
 import dev.nibble.kernel.TestModes;
-import dev.nibble.kernel.TilePacker;
-import dev.nibble.kernel.TiledMatrix;
 import dev.nibble.kernel.WorkerPool;
-import dev.nibble.model.LlamaConfig.RopePairs;
-import dev.nibble.model.kvcache.KvCacheFormat;
-import dev.nibble.quant.BlockQuantizer;
-import dev.nibble.quant.HuggingFaceLlama;
+import dev.nibble.model.family.Families;
+import dev.nibble.model.kvcache.KvCacheOptions;
+import dev.nibble.quant.GgufConverter;
+import dev.nibble.quant.HuggingFaceModel;
 import dev.nibble.quant.Llama2cModel;
-import dev.nibble.quant.LlamaShape;
 import dev.nibble.quant.ModelSource;
-import dev.nibble.quant.SourceTensor;
-import java.lang.foreign.Arena;
-import java.lang.foreign.MemorySegment;
-import java.lang.foreign.ValueLayout;
-import java.util.ArrayList;
+import dev.nibble.quant.QuantizationScheme;
+import java.nio.file.Path;
 import java.util.Arrays;
-import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.Optional;
 import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
 
 /** Real models against logits and greedy continuations computed by others. */
-final class LlamaModelTest {
+final class DecoderTest {
+  @TempDir
+  Path folder;
+
   @Test
   void stories260KInFloatsAgreesWithItsReference() throws Exception {
     JsonNode reference = new ObjectMapper().readTree(SharedFixtures.require("models/stories260K/reference.json").toFile());
     ModelSource source = Llama2cModel.open(SharedFixtures.require("models/stories260K/stories260K.bin"));
     try (WorkerPool pool = new WorkerPool(2)) {
-      check(load(source, NumericFormat.F32, new Products(pool, TestModes.best()), KvCacheFormat.F32), reference, "logits_after_prompt", 1e-3f);
+      check(load(source, QuantizationScheme.F32, new Products(pool, TestModes.best()), KvCacheOptions.EXACT), reference, "logits_after_prompt", 1e-3f);
     }
   }
 
   @Test
   void homeInFloatsAgreesWithItsReference() throws Exception {
     JsonNode reference = new ObjectMapper().readTree(SharedFixtures.require("models/home/reference.json").toFile());
-    ModelSource source = HuggingFaceLlama.open(SharedFixtures.require("models/home"));
+    ModelSource source = HuggingFaceModel.open(SharedFixtures.require("models/home"));
     try (WorkerPool pool = new WorkerPool(2)) {
-      LlamaModel model = load(source, NumericFormat.F32, new Products(pool, TestModes.best()), KvCacheFormat.F32);
+      Decoder model = load(source, QuantizationScheme.F32, new Products(pool, TestModes.best()), KvCacheOptions.EXACT);
       assertThat(reference.path("cases").size()).isPositive();
       for (JsonNode reached : reference.path("cases")) {
         int[] prompt = ids(reached.path("ids"));
@@ -59,7 +56,7 @@ final class LlamaModelTest {
     }
   }
 
-  private static void check(LlamaModel model, JsonNode reference, String logitsField, float tolerance) {
+  private static void check(Decoder model, JsonNode reference, String logitsField, float tolerance) {
     assertThat(reference.path("cases").size()).isPositive();
     for (JsonNode reached : reference.path("cases")) {
       int[] prompt = ids(reached.path("prompt_ids"));
@@ -76,7 +73,7 @@ final class LlamaModelTest {
   }
 
   /** Greedy continuation; {@code first} receives the logits after the prompt. */
-  private static int[] greedy(LlamaModel model, int[] prompt, int count, float[] first) {
+  private static int[] greedy(Decoder model, int[] prompt, int count, float[] first) {
     float[] logits = new float[model.vocabularySize()];
     int[] made = new int[count];
     try (LanguageModel.Sequence sequence = model.newSequence(prompt.length + count)) {
@@ -97,18 +94,18 @@ final class LlamaModelTest {
   @Test
   void bitsDependNeitherOnThreadsNorBatchesNorVectors() throws Exception {
     JsonNode reference = new ObjectMapper().readTree(SharedFixtures.require("models/home/reference.json").toFile());
-    ModelSource source = HuggingFaceLlama.open(SharedFixtures.require("models/home"));
+    ModelSource source = HuggingFaceModel.open(SharedFixtures.require("models/home"));
     int[] ids = new int[200];
     int[] some = ids(reference.path("cases").get(0).path("ids"));
     for (int i = 0; i < ids.length; i++) {
       ids[i] = i < some.length ? some[i] : (300 + 7919 * i) % 2000;
     }
-    for (KvCacheFormat cache : List.of(KvCacheFormat.F32, KvCacheFormat.INT8, new KvCacheFormat(PageFormat.INT4, PageFormat.INT2, 0, true))) {
+    for (KvCacheOptions cache : List.of(KvCacheOptions.EXACT, KvCacheOptions.DEFAULT, KvCacheOptions.of(Optional.of("4"), Optional.of("2"), 0, true))) {
       float[] expected = null;
       for (int threads = 1; threads <= 3; threads++) {
         for (KernelMode mode : TestModes.all()) {
           try (WorkerPool pool = new WorkerPool(threads)) {
-            LlamaModel model = load(source, NumericFormat.Q4_0, new Products(pool, mode), cache);
+            Decoder model = load(source, QuantizationScheme.Q4_0, new Products(pool, mode), cache);
             for (int batch : new int[] {1, 7, 64, 200}) {
               float[] logits = new float[model.vocabularySize()];
               try (LanguageModel.Sequence sequence = model.newSequence(ids.length)) {
@@ -129,7 +126,7 @@ final class LlamaModelTest {
   void refusesTokensThatDoNotFitAndLeavesTheSequenceAsItWas() throws Exception {
     ModelSource source = Llama2cModel.open(SharedFixtures.require("models/stories260K/stories260K.bin"));
     try (WorkerPool pool = new WorkerPool(1)) {
-      LlamaModel model = load(source, NumericFormat.F32, new Products(pool, TestModes.best()), KvCacheFormat.INT8);
+      Decoder model = load(source, QuantizationScheme.F32, new Products(pool, TestModes.best()), KvCacheOptions.DEFAULT);
       try (LanguageModel.Sequence sequence = model.newSequence(2)) {
         assertThatThrownBy(() -> sequence.append(new int[] {1, 512}, 0, 2, null)).hasMessage("token id 512 is outside the vocabulary of 512");
         assertThatThrownBy(() -> sequence.append(new int[3], 0, 3, null)).hasMessage("3 tokens do not fit: the sequence holds 0 of 2");
@@ -138,42 +135,10 @@ final class LlamaModelTest {
     }
   }
 
-  private static LlamaModel load(ModelSource source, NumericFormat format, Products products, KvCacheFormat cache) throws Exception {
-    LlamaShape shape = source.shape();
-    Map<String, SourceTensor> tensors = new HashMap<>();
-    source.tensors().forEach(tensor -> tensors.put(tensor.name(), tensor));
-    List<LlamaWeights.Layer> layers = new ArrayList<>();
-    for (int i = 0; i < shape.blockCount(); i++) {
-      String block = "blk." + i + ".";
-      layers.add(new LlamaWeights.Layer(
-          floats(tensors.get(block + "attn_norm.weight")), matrix(tensors.get(block + "attn_q.weight"), format, products),
-          matrix(tensors.get(block + "attn_k.weight"), format, products), matrix(tensors.get(block + "attn_v.weight"), format, products),
-          matrix(tensors.get(block + "attn_output.weight"), format, products), floats(tensors.get(block + "ffn_norm.weight")),
-          matrix(tensors.get(block + "ffn_gate.weight"), format, products), matrix(tensors.get(block + "ffn_up.weight"), format, products),
-          matrix(tensors.get(block + "ffn_down.weight"), format, products)));
-    }
-    TiledMatrix embedding = matrix(tensors.get("token_embd.weight"), format, products);
-    TiledMatrix output = shape.sharedOutput() ? embedding : matrix(tensors.get("output.weight"), format, products);
-    LlamaConfig config = new LlamaConfig(shape.embeddingLength(), shape.feedForwardLength(), shape.blockCount(), shape.headCount(),
-        shape.keyValueHeadCount(), shape.headLength(), shape.vocabularySize(), shape.contextLength(), shape.normEpsilon(), shape.ropeBase(),
-        RopePairs.ADJACENT);
-    return new LlamaModel(config, new LlamaWeights(embedding, layers, floats(tensors.get("output_norm.weight")), output), products, cache);
-  }
-
-  private static float[] floats(SourceTensor tensor) {
-    float[] weights = new float[tensor.rows() * tensor.columns()];
-    tensor.reader().read(0, tensor.rows(), weights);
-    return weights;
-  }
-
-  private static TiledMatrix matrix(SourceTensor tensor, NumericFormat format, Products products) throws Exception {
-    float[] weights = floats(tensor);
-    byte[] data = new byte[(int) format.bytes(weights.length)];
-    BlockQuantizer.quantize(format, weights, 0, weights.length, data, 0);
-    Arena arena = Arena.ofAuto();
-    MemorySegment segment = arena.allocate(data.length, 8);
-    MemorySegment.copy(data, 0, segment, ValueLayout.JAVA_BYTE, 0, data.length);
-    return TilePacker.pack(format, segment, tensor.rows(), tensor.columns(), arena, products.pool());
+  private Decoder load(ModelSource source, QuantizationScheme scheme, Products products, KvCacheOptions cache) throws Exception {
+    Path file = folder.resolve(source.name() + "-" + scheme + ".gguf");
+    GgufConverter.quantize(source, file, scheme, Map.of(), model -> {}, (done, total, tensor) -> {});
+    return DecoderLoader.load(GgufFile.open(file), Families.KNOWN, products, cache);
   }
 
   private static int[] ids(JsonNode list) {

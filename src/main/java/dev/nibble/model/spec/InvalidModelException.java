@@ -1,4 +1,4 @@
-package dev.nibble.model;
+package dev.nibble.model.spec;
 
 import dev.nibble.format.Printable;
 import java.io.IOException;
