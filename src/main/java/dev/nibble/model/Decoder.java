@@ -100,7 +100,23 @@ public final class Decoder implements LanguageModel {
     if (capacity < 1 || capacity > longestSequence()) {
       throw new IllegalArgumentException("capacity is " + capacity + "; allowed: 1 to " + longestSequence());
     }
-    return new CachedSequence(capacity);
+    return new CachedSequence(capacity, new KvCache(pages, capacity), 0);
+  }
+
+  /**
+   * Begins a sequence with the first tokens of another, whose keys and values both share from then on: what follows has the bits that it has after computing them.
+   *
+   * @param tokens a multiple of 64; see {@link KvCache#share}
+   * @throws IllegalArgumentException for tokens that can't be shared, or a capacity that can't be
+   */
+  public Sequence newSequence(Sequence prefix, int tokens, int capacity) {
+    if (capacity < 1 || capacity > longestSequence()) {
+      throw new IllegalArgumentException("capacity is " + capacity + "; allowed: 1 to " + longestSequence());
+    }
+    if (!(prefix instanceof CachedSequence cached && cached.model() == this && cached.cache != null && tokens <= cached.length)) {
+      throw new IllegalArgumentException(tokens + " tokens of this sequence can't be shared");
+    }
+    return new CachedSequence(capacity, cached.cache.share(tokens, capacity), tokens);
   }
 
   private final class CachedSequence implements Sequence {
@@ -108,9 +124,10 @@ public final class Decoder implements LanguageModel {
     private KvCache cache;
     private int length;
 
-    CachedSequence(int capacity) {
+    CachedSequence(int capacity, KvCache cache, int length) {
       this.capacity = capacity;
-      cache = new KvCache(pages, capacity);
+      this.cache = cache;
+      this.length = length;
     }
 
     @Override

@@ -60,15 +60,21 @@ public final class HuggingFaceModel implements ModelSource {
     }
   }
 
+  /** Opens a folder with a model of a family that comes with Nibble. See {@link #open(Path, Families)}. */
+  public static HuggingFaceModel open(Path directory) throws IOException {
+    return open(directory, Families.KNOWN);
+  }
+
   /**
    * Opens a folder and checks its configuration and its tensors' names, types and shapes.
    *
+   * @param families that the model may be of
    * @throws InvalidModelException if the model is of another kind
    * @throws IOException if a file is damaged or cannot be read
    */
-  public static HuggingFaceModel open(Path directory) throws IOException {
+  public static HuggingFaceModel open(Path directory, Families families) throws IOException {
     HuggingFaceConfig config = HuggingFaceConfig.read(directory);
-    Family family = config.family(Families.KNOWN);
+    Family family = config.family(families);
     Map<String, GgufValue> metadata = new LinkedHashMap<>();
     metadata.put("general.architecture", GgufValue.text(family.architecture()));
     metadata.putAll(config.common(family));

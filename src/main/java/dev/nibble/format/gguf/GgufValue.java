@@ -123,6 +123,10 @@ public sealed interface GgufValue {
     return new Bool(value);
   }
 
+  static GgufValue bools(boolean[] values) {
+    return new Bools(values);
+  }
+
   static GgufValue text(String value) {
     return new Text(value);
   }

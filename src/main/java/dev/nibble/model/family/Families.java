@@ -11,7 +11,8 @@ import java.util.stream.Stream;
 public record Families(List<Family> all) {
   private static final String ARCHITECTURE = "general.architecture";
   /** Those that come with Nibble. */
-  public static final Families KNOWN = new Families(List.of(new Llama(), new Qwen2()));
+  public static final Families KNOWN = new Families(List.of(
+      new Llama(), new Qwen2(), new Qwen3(), new Gemma(), new Gemma2(), new Gemma3(), new Phi3()));
 
   public Families {
     all = List.copyOf(all);

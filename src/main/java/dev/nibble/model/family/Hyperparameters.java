@@ -1,6 +1,7 @@
 package dev.nibble.model.family;
 
 import dev.nibble.format.gguf.GgufMetadata;
+import dev.nibble.format.gguf.GgufValue;
 import dev.nibble.kernel.PageLayout;
 import dev.nibble.model.spec.Activation;
 import dev.nibble.model.spec.AttentionSpec;
@@ -155,6 +156,42 @@ public final class Hyperparameters {
       throw invalid("the factor of linear RoPE scaling is " + factor + "; allowed: " + LEAST_ROPE_DIVISOR + " to " + MAX_SIZE);
     }
     return factor;
+  }
+
+  /**
+   * LongRoPE where the file has it, else {@link #linearRopeFactor}. Its magnitude, where the file does not say one, is √(1 + ln(context / original) / ln(original)).
+   */
+  public RopeScaling longRope() throws InvalidModelException {
+    String original = key("rope.scaling.original_context_length");
+    String type = metadata.string(key("rope.scaling.type")).orElse(metadata.find(original).isPresent() ? "longrope" : "none");
+    if (!type.equals("longrope")) {
+      return new RopeScaling.Linear(linearRopeFactor());
+    }
+    int tokens = metadata.requireInteger(original, 2, MAX_SIZE);
+    double factor = (double) context() / tokens;
+    return new RopeScaling.LongRope(tokens, number("rope.scaling.attn_factor", factor <= 1 ? 1 : Math.sqrt(1 + Math.log(factor) / Math.log(tokens))));
+  }
+
+  /**
+   * Which layers have a sliding window, by the file's {@code attention.sliding_window_pattern}: a truth value a layer, or the number of layers of which the last has
+   * none.
+   *
+   * @param pattern that number, where the file says neither
+   */
+  public boolean[] windowedLayers(int pattern) throws InvalidModelException {
+    String key = key("attention.sliding_window_pattern");
+    boolean[] windowed = new boolean[layers()];
+    if (metadata.find(key).orElse(null) instanceof GgufValue.Bools bools) {
+      if (bools.size() != windowed.length) {
+        throw invalid(key + " has " + bools.size() + " values for " + windowed.length + " layers");
+      }
+      return bools.values().clone();
+    }
+    int of = has("attention.sliding_window_pattern") ? metadata.requireInteger(key, 1, MAX_LAYERS) : pattern;
+    for (int i = 0; i < windowed.length; i++) {
+      windowed[i] = (i + 1) % of != 0;
+    }
+    return windowed;
   }
 
   /** A gated feed-forward. */

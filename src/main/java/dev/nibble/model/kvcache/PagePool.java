@@ -11,6 +11,7 @@ public final class PagePool {
   private final long limit;
   private final ArrayDeque<int[]> freePacked = new ArrayDeque<>();
   private final ArrayDeque<float[]> freeExact = new ArrayDeque<>();
+  private final ArrayDeque<KvPage> freePages = new ArrayDeque<>(); // without memory
   private long used;
   private long allocated;
 
@@ -43,6 +44,17 @@ public final class PagePool {
   /** Bytes of all pages, free ones included. */
   public synchronized long allocatedBytes() {
     return allocated;
+  }
+
+  /** A page of one holder, without memory. */
+  synchronized KvPage takePage() {
+    KvPage page = freePages.poll();
+    if (page == null) {
+      page = new KvPage();
+    }
+    page.holders = 1;
+    page.exactHolders = 1;
+    return page;
   }
 
   /** A page of {@link KvCacheShape#packedInts} ints with anything in it. @throws IllegalStateException beyond the limit */
@@ -82,6 +94,13 @@ public final class PagePool {
     if (allocated > limit - bytes) {
       throw new IllegalStateException("the KV cache is full: its sequences hold " + used + " of " + limit + " bytes");
     }
+  }
+
+  /** @param page whose memory is given back already, or is another page's */
+  synchronized void give(KvPage page) {
+    page.exact = null;
+    page.packed = null;
+    freePages.push(page);
   }
 
   synchronized void give(int[] page) {
