@@ -46,11 +46,11 @@ final class QuantizeCommand implements Callable<Integer> {
       throw new IllegalArgumentException(out + " is not a regular file");
     }
     ModelSource source = directory ? HuggingFaceModel.open(in) : Llama2cModel.open(in);
-    Vocabulary vocabulary = directory ? HuggingFaceTokenizer.read(in, source.shape().vocabularySize())
+    Vocabulary vocabulary = directory ? HuggingFaceTokenizer.read(in, source.vocabularySize())
         : Llama2cVocabulary.read(tokenizer != null ? tokenizer
             : Llama2cModel.tokenizerBeside(in).orElseThrow(() -> new IOException("no tokenizer.bin beside " + in + "; name it with --tokenizer")));
-    if (vocabulary.tokens().size() > source.shape().vocabularySize()) {
-      throw new IOException("the tokenizer has " + vocabulary.tokens().size() + " tokens, the model only " + source.shape().vocabularySize());
+    if (vocabulary.tokens().size() > source.vocabularySize()) {
+      throw new IOException("the tokenizer has " + vocabulary.tokens().size() + " tokens, the model only " + source.vocabularySize());
     }
     ProgressLine progress = new ProgressLine("quantising");
     ModelTrial.Outcome[] trial = new ModelTrial.Outcome[1];

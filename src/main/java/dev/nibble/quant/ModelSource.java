@@ -18,4 +18,9 @@ public sealed interface ModelSource permits HuggingFaceModel, Llama2cModel {
 
   /** All tensors, in the order to write them. */
   List<SourceTensor> tensors();
+
+  /** Number of token ids: rows of the token embedding, which every family lists first. */
+  default int vocabularySize() {
+    return tensors().getFirst().rows();
+  }
 }

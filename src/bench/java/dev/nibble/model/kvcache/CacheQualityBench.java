@@ -2,9 +2,9 @@ package dev.nibble.model.kvcache;
 
 import dev.nibble.format.gguf.GgufFile;
 import dev.nibble.kernel.PageFormat;
-import dev.nibble.model.LanguageModel;
-import dev.nibble.model.DecoderLoader;
 import dev.nibble.model.Decoder;
+import dev.nibble.model.DecoderLoader;
+import dev.nibble.model.LanguageModel;
 import dev.nibble.tokenizer.GgufVocabulary;
 import dev.nibble.tokenizer.Tokenizer;
 import dev.nibble.tokenizer.VocabularyTokenizer;
