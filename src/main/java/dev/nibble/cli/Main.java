@@ -24,7 +24,7 @@ import picocli.CommandLine.TypeConversionException;
 /** The program. Only {@code serve} starts the framework; other commands cost nothing of it. */
 @QuarkusMain
 @Command(name = "nibble", description = "INT4 language models on edge gateways.", mixinStandardHelpOptions = true, version = "nibble 0.1.0",
-    subcommands = {ServeCommand.class, RunCommand.class, InspectCommand.class, QuantizeCommand.class, PackCommand.class, BenchCommand.class,
+    subcommands = {ServeCommand.class, RunCommand.class, InspectCommand.class, QuantizeCommand.class, PackCommand.class, BenchCommand.class, EvalCommand.class,
         HealthCommand.class, DoctorCommand.class, KeysCommand.class, K3sSizeCommand.class})
 public final class Main implements Runnable {
   /** Exit code for input that can't be used. */

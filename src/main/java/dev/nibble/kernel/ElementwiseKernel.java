@@ -107,10 +107,10 @@ final class ElementwiseKernel {
     FloatVector one = FloatVector.broadcast(Lanes128.FLOATS, 1f);
     for (int i = 0; i < count; i += LANES) {
       FloatVector x = FloatVector.fromArray(Lanes128.FLOATS, gate, gateFrom + i);
+      x = x.blend(FloatMath.LEAST_GELU, x.compare(VectorOperators.LT, FloatMath.LEAST_GELU));
       FloatVector y = x.mul(x).fma(FloatVector.broadcast(Lanes128.FLOATS, FloatMath.GELU_CUBIC), FloatVector.broadcast(Lanes128.FLOATS, FloatMath.GELU_LINEAR)).mul(x);
       FloatVector minus = FloatVector.zero(Lanes128.FLOATS).sub(y);
-      FloatVector clamped = minus.blend(FloatMath.GREATEST_EXPONENT, minus.compare(VectorOperators.GT, FloatMath.GREATEST_EXPONENT));
-      clamped = clamped.blend(FloatMath.LEAST_EXPONENT, clamped.compare(VectorOperators.LT, FloatMath.LEAST_EXPONENT));
+      FloatVector clamped = minus.blend(FloatMath.LEAST_EXPONENT, minus.compare(VectorOperators.LT, FloatMath.LEAST_EXPONENT));
       FloatVector shifted =
           clamped.fma(FloatVector.broadcast(Lanes128.FLOATS, FloatMath.LOG2_E), FloatVector.broadcast(Lanes128.FLOATS, FloatMath.ROUND));
       FloatVector n = shifted.sub(FloatMath.ROUND);

@@ -61,10 +61,17 @@ public final class FloatMath {
   static final float GELU_LINEAR = 1.5957691216f;
   static final float GELU_CUBIC = 0.07135481627f;
 
-  /** x / 2 × (1 + tanh(√(2/π) (x + 0.044715 x³))) (Hendrycks and Gimpel 2016), as x / (1 + e^-y): (1 + tanh(y / 2)) / 2 is 1 / (1 + e^-y). */
+  /** Below it GELU is within 10^-36 of zero; there y is above -88. */
+  static final float LEAST_GELU = -10f;
+
+  /**
+   * x / 2 × (1 + tanh(√(2/π) (x + 0.044715 x³))) (Hendrycks and Gimpel 2016), as x / (1 + e^-y), since (1 + tanh(y / 2)) / 2 is 1 / (1 + e^-y); below -10 as
+   * at -10.
+   */
   public static float geluTanh(float x) {
-    float y = Math.fma(x * x, GELU_CUBIC, GELU_LINEAR) * x;
-    return x / (1 + exp(0 - y));
+    float clamped = x < LEAST_GELU ? LEAST_GELU : x;
+    float y = Math.fma(clamped * clamped, GELU_CUBIC, GELU_LINEAR) * clamped;
+    return clamped / (1 + exp(0 - y));
   }
 
   /** out[to + i] = geluTanh(gate[gateFrom + i]) × up[upFrom + i]. */

@@ -83,6 +83,46 @@ final class ElementwiseTest {
   }
 
   @Test
+  void geluAndSoftcapAgree() {
+    compare("GELU", (code, x, y, out) -> code.gatedGelu(x, 3, y, 2, x.length - 16, out, 1));
+    compare("softcap", (code, x, y, out) -> code.softcap(x, 3, x.length - 16, 30));
+  }
+
+  @Test
+  void geluIsWithinUnitsInTheLastPlaceAndVanishesBelow() {
+    double most = 0;
+    for (int i = 0; i < 2_000_000; i++) {
+      float x = -9 + 100 * i / 2_000_000f;
+      double y = 2 * StrictMath.sqrt(2 / StrictMath.PI) * (x + 0.044715 * x * x * x);
+      double expected = x / (1 + StrictMath.exp(-y));
+      // Where e^-y is large its own error is that of y, some 70 times a unit in the last place: told there by the error of the function's value.
+      most = Math.max(most, Math.abs(FloatMath.geluTanh(x) - expected) / Math.max(Math.ulp((float) Math.abs(expected)), 1e-7));
+    }
+    assertThat(most).isLessThanOrEqualTo(5);
+    for (float x : new float[] {-10, -90, -1e10f, -Float.MAX_VALUE, Float.NEGATIVE_INFINITY}) {
+      assertThat(Math.abs(FloatMath.geluTanh(x))).as("gelu(%s)", x).isLessThan(1e-36f);
+    }
+    assertThat(FloatMath.geluTanh(Float.POSITIVE_INFINITY)).isEqualTo(Float.POSITIVE_INFINITY);
+    assertThat(FloatMath.geluTanh(Float.NaN)).isNaN();
+  }
+
+  @Test
+  void softcapIsWithinItsError() {
+    for (float cap : new float[] {1, 5, 30, 50}) {
+      float[] values = new float[40_001];
+      for (int i = 0; i < values.length; i++) {
+        values[i] = (i - 20_000) / 100f;
+      }
+      float[] capped = values.clone();
+      vectors.softcap(capped, 0, capped.length, cap);
+      for (int i = 0; i < values.length; i++) {
+        assertThat((double) capped[i]).as("%s at %s", cap, values[i])
+            .isCloseTo(cap * StrictMath.tanh((double) values[i] / cap), org.assertj.core.data.Offset.offset(cap * 4 * 0x1p-24));
+      }
+    }
+  }
+
+  @Test
   void rotationsAgree() {
     for (int width : new int[] {2, 4, 6, 8, 12, 64, 80, 128}) {
       for (int kind = 0; kind < 4; kind++) {
