@@ -1,5 +1,6 @@
 package dev.nibble.tokenizer;
 
+import dev.nibble.tokenizer.jinja.Text;
 import java.util.ArrayList;
 import java.util.LinkedHashSet;
 import java.util.List;
@@ -21,7 +22,7 @@ final class Markers {
   private static final int MOST_REMARKS = 8;
 
   /** A rendering of a conversation in which an assistant said something. */
-  record Trial(ChatTemplate.Text text, String answer) {}
+  record Trial(Text text, String answer) {}
 
   /** A vocabulary with these tokens as control tokens, and what was changed. */
   record Result(Vocabulary vocabulary, List<String> remarks) {}
@@ -123,9 +124,9 @@ final class Markers {
   }
 
   /** Whether a name stands in a rendering, in the template's own characters throughout. */
-  private static boolean isWritten(String name, ChatTemplate.Text text) {
+  private static boolean isWritten(String name, Text text) {
     for (int at = text.value().indexOf(name); at >= 0; at = text.value().indexOf(name, at + 1)) {
-      if (text.trusted(at, at + name.length())) {
+      if (text.isOwn(at, at + name.length())) {
         return true;
       }
     }
@@ -149,7 +150,7 @@ final class Markers {
         controls.add(vocabulary.tokens().get(id), id);
       }
     }
-    int id = at < text.length() ? controls.find(text, at, trial.text::trusted) : -1;
+    int id = at < text.length() ? controls.find(text, at, trial.text::isOwn) : -1;
     return id >= 0 ? Optional.of(id) : Optional.empty();
   }
 }

@@ -1,7 +1,9 @@
 package dev.nibble.tokenizer;
 
+import dev.nibble.tokenizer.jinja.Text;
 import java.io.ByteArrayOutputStream;
 import java.nio.charset.StandardCharsets;
+import java.time.Clock;
 import java.util.ArrayList;
 import java.util.HashMap;
 import java.util.List;
@@ -20,8 +22,7 @@ public final class VocabularyTokenizer implements Tokenizer {
   private final TextEncoder encoder;
   private final SpecialTokens whole;
   private final long twiceLongest; // most UTF-8 bytes of text that become one token, times two
-  private final Optional<ChatTemplate> template;
-  private final Optional<String> whyNoChat;
+  private final Chat chat;
   private final List<String> remarks;
 
   /** @throws InvalidVocabularyException if the vocabulary's parts do not go together */
@@ -35,10 +36,8 @@ public final class VocabularyTokenizer implements Tokenizer {
         throw new InvalidVocabularyException("special token " + special.getAsInt() + " is not among the " + tokens.size() + " tokens");
       }
     }
-    template = template(given);
-    List<Markers.Trial> trials = new ArrayList<>();
-    whyNoChat = tryOut(template, given, trials);
-    Markers.Result settled = Markers.settle(given, whyNoChat.isEmpty() ? trials : List.of());
+    chat = Chat.of(given);
+    Markers.Result settled = Markers.settle(given, chat.trials);
     vocabulary = settled.vocabulary();
     remarks = settled.remarks();
     encoder = switch (vocabulary.algorithm()) {
@@ -63,36 +62,48 @@ public final class VocabularyTokenizer implements Tokenizer {
 
   /** {@link #whyNoChat()} of a vocabulary, for those who need no tokenizer. */
   public static Optional<String> whyNoChat(Vocabulary vocabulary) {
-    return tryOut(template(vocabulary), vocabulary, new ArrayList<>());
+    return Chat.of(vocabulary).whyNot;
   }
 
-  private static Optional<ChatTemplate> template(Vocabulary vocabulary) {
-    return vocabulary.chatTemplate().filter(source -> source.length() <= ChatTemplate.MAX_SOURCE).map(ChatTemplate::new);
-  }
-
-  /** Why the chat template can't be used, if so; else adds what it makes of a few conversations. */
-  private static Optional<String> tryOut(Optional<ChatTemplate> template, Vocabulary given, List<Markers.Trial> trials) {
-    if (template.isEmpty()) {
-      return Optional.of(given.chatTemplate()
-          .map(source -> "its chat template can't be used: it has " + source.length() + " characters; at most " + ChatTemplate.MAX_SOURCE + " can be used").orElse("it has no chat template"));
+  /**
+   * What a vocabulary's chat template is good for.
+   *
+   * @param whyNot why it can't be used, or else empty
+   * @param trials what it makes of a few conversations
+   */
+  private record Chat(Optional<ChatTemplate> template, Optional<String> whyNot, List<Markers.Trial> trials) {
+    static Chat unusable(String why) {
+      return new Chat(Optional.empty(), Optional.of(why), List.of());
     }
-    ChatMessage user = new ChatMessage("user", TRIAL_QUESTION);
-    List<ChatMessage> turns = List.of(user, new ChatMessage("assistant", TRIAL_ANSWER), user);
-    List<ChatMessage> all = new ArrayList<>(turns);
-    all.addFirst(new ChatMessage("system", TRIAL_QUESTION));
-    for (List<ChatMessage> conversation : List.of(List.of(user), turns, all)) {
+
+    static Chat of(Vocabulary vocabulary) {
+      if (vocabulary.chatTemplate().isEmpty()) {
+        return unusable("it has no chat template");
+      }
+      ChatMessage user = new ChatMessage("user", TRIAL_QUESTION);
+      List<ChatMessage> turns = List.of(user, new ChatMessage("assistant", TRIAL_ANSWER), user);
+      List<ChatMessage> all = new ArrayList<>(turns);
+      all.addFirst(new ChatMessage("system", TRIAL_QUESTION));
+      List<Markers.Trial> trials = new ArrayList<>();
       try {
-        trials.add(new Markers.Trial(template.get().tryOut(conversation, name(given, given.beginning()), name(given, given.end())), TRIAL_ANSWER));
-      } catch (ChatTemplateException e) {
-        if (e.fault() == ChatTemplateException.Fault.MODEL) {
-          return Optional.of(e.getMessage());
+        ChatTemplate template = new ChatTemplate(vocabulary.chatTemplate().get(), Clock.systemDefaultZone());
+        for (List<ChatMessage> conversation : List.of(List.of(user), turns, all)) {
+          try {
+            trials.add(new Markers.Trial(template.tryOut(conversation, name(vocabulary, vocabulary.beginning()), name(vocabulary, vocabulary.end())), TRIAL_ANSWER));
+          } catch (ChatTemplateException refusal) {
+            if (refusal.fault() == ChatTemplateException.Fault.MODEL) {
+              throw refusal;
+            }
+            if (conversation.size() == 1) {
+              return unusable("its chat template refuses a user's message: " + ChatTemplate.shown(refusal.getMessage()));
+            }
+          }
         }
-        if (conversation.size() == 1) {
-          return Optional.of("its chat template refuses a user's message: " + ChatTemplate.shown(e.getMessage()));
-        }
+        return new Chat(Optional.of(template), Optional.empty(), trials);
+      } catch (ChatTemplateException unusable) {
+        return unusable(unusable.getMessage());
       }
     }
-    return Optional.empty();
   }
 
   private static Map<String, Integer> ids(List<String> tokens) {
@@ -225,7 +236,7 @@ public final class VocabularyTokenizer implements Tokenizer {
 
   @Override
   public Optional<String> whyNoChat() {
-    return whyNoChat;
+    return chat.whyNot;
   }
 
   @Override
@@ -240,12 +251,10 @@ public final class VocabularyTokenizer implements Tokenizer {
 
   @Override
   public int[] encodeChat(List<ChatMessage> messages, EncodingBudget budget) {
-    if (whyNoChat.isPresent()) {
-      throw new ChatTemplateException(ChatTemplateException.Fault.MODEL, whyNoChat.get());
-    }
-    ChatTemplate.Text text = template.orElseThrow().render(messages, name(vocabulary, bos()), name(vocabulary, eos()), budget);
+    ChatTemplate template = chat.template.orElseThrow(() -> new ChatTemplateException(ChatTemplateException.Fault.MODEL, chat.whyNot.orElseThrow()));
+    Text text = template.render(messages, name(vocabulary, bos()), name(vocabulary, eos()), budget);
     IdBuffer ids = new IdBuffer(budget);
-    encode(text.value(), text::trusted, ids);
+    encode(text.value(), text::isOwn, ids);
     if (vocabulary.addBeginning() && bos().isPresent() && !ids.startsWith(bos().getAsInt())) {
       ids.addFirst(bos().getAsInt());
     }

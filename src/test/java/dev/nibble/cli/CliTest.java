@@ -318,9 +318,9 @@ class CliTest {
   @Test
   void modelsThatCanNotChatSaySo() throws Exception {
     assertThat(nibble("inspect", EMBEDDED.toString()).out()).containsPattern("(?m)^chat {13}yes$");
-    Path file = new HomeFile().specialTokensTyped(4).with(HomeFile.TEMPLATE, GgufValue.text("{% for m in messages %}\n{{ m.content | upper }}{% endfor %}"))
-        .write(folder.resolve("upper.gguf"));
-    String why = "its chat template can't be used: line 2: the filter in \"m.content | upper\" is not supported; supported: trim";
+    Path file = new HomeFile().specialTokensTyped(4).with(HomeFile.TEMPLATE, GgufValue.text("{% for m in messages %}\n{{ m.content | shout }}{% endfor %}"))
+        .write(folder.resolve("shout.gguf"));
+    String why = "its chat template can't be used: line 2, column 16: No filter named 'shout'.";
     assertThat(nibble("inspect", file.toString()).out()).containsPattern("(?m)^chat {13}no: " + Pattern.quote(why) + "$");
     assertThat(new ObjectMapper().readTree(nibble("inspect", "--json", file.toString()).out()).path("chat").asText()).isEqualTo("no: " + why);
     Outcome doctor = nibble("doctor", "--model", file.toString());

@@ -9,9 +9,12 @@ import dev.nibble.format.gguf.GgufFile;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.time.Clock;
 import java.time.Duration;
 import java.util.ArrayList;
+import java.util.HashMap;
 import java.util.List;
+import java.util.Map;
 import java.util.Optional;
 import java.util.Random;
 import java.util.stream.Stream;
@@ -61,11 +64,7 @@ final class ChatTemplateBoundsTest {
       for (String template : hostile()) {
         VocabularyTokenizer tokenizer = tokenizer(template);
         String shown = template.substring(0, 40);
-        if (template.contains("not not")) { // deep for a reader that recurses, and fine for one that does not
-          assertThat(tokenizer.whyNoChat()).as(shown).isEmpty();
-          continue;
-        }
-        assertThat(tokenizer.whyNoChat()).as(shown).get().asString().startsWith("its chat template can't be used: line 1: ")
+        assertThat(tokenizer.whyNoChat()).as(shown).get().asString().startsWith("its chat template can't be used: line 1, column ")
             .containsAnyOf("rendering takes more steps than are allowed", "it makes a text of more than 1048576 characters", "it is nested too deep").hasSizeLessThan(300);
         ChatTemplateException refusal = catchThrowableOfType(ChatTemplateException.class, () -> tokenizer.encodeChat(HI));
         assertThat(refusal.fault()).isEqualTo(ChatTemplateException.Fault.MODEL);
@@ -98,15 +97,18 @@ final class ChatTemplateBoundsTest {
   }
 
   @Test
-  void constructsThatAreNotSupportedAreNamedWithTheirLine() throws IOException {
-    assertThat(tokenizer("a\n{# a\ncomment #}\n{%- for m in messages %}\n{{ m.content | upper }}\n{% endfor %}").whyNoChat())
-        .contains("its chat template can't be used: line 5: the filter in \"m.content | upper\" is not supported; supported: trim");
-    assertThat(tokenizer("{% macro f(x)\n %}\u001b[31m{% endmacro %}").whyNoChat()).contains("its chat template can't be used: line 1: {% macro f(x) %} is not supported");
-    assertThat(tokenizer("{{ '\u001b[2J' \u001b }}").whyNoChat().orElseThrow()).doesNotContain("\u001b");
+  void whatIsWrongIsToldAtLoadWithItsPlace() throws IOException {
+    assertThat(tokenizer("a\n{# a\ncomment #}\n{%- for m in messages %}\n{{ m.content | shout }}\n{% endfor %}").whyNoChat())
+        .contains("its chat template can't be used: line 5, column 16: No filter named 'shout'.");
+    assertThat(tokenizer("{% macro f(x)\r\n %}\u001b[31m").whyNoChat().orElseThrow())
+        .startsWith("its chat template can't be used: line 2, column 9: Unexpected end of template.").contains("'endmacro'");
+    assertThat(tokenizer("{{ '\u001b[2J' \u001b }}").whyNoChat().orElseThrow()).startsWith("its chat template can't be used: line 1, column 11: unexpected char").doesNotContain("\u001b");
+    assertThat(tokenizer("\n{{ messages[0].tools.first }}").whyNoChat())
+        .contains("its chat template can't be used: line 2, column 21: 'dict object' has no attribute 'tools'");
     assertThat(tokenizer("{{ raise_exception('only tools') }}").whyNoChat()).contains("its chat template refuses a user's message: only tools");
     assertThat(tokenizer("{{ 1 }}".repeat(200_000)).whyNoChat()).contains("its chat template can't be used: it has 1400000 characters; at most 1048576 can be used");
     // What conversations do not reach is no hindrance, nor is a template that takes no system message.
-    assertThat(tokenizer("{% if tools %}{% macro f() %}{{ tools | tojson }}{% endmacro %}{% endif %}{{ messages[0].content }}").whyNoChat()).isEmpty();
+    assertThat(tokenizer("{% if tools %}{{ tools | shout }}{% endif %}{{ messages[0].content }}").whyNoChat()).isEmpty();
     VocabularyTokenizer strict = tokenizer("{% if messages[0].role == 'system' %}{{ raise_exception('no system messages') }}{% endif %}{{ messages[0].content }}");
     assertThat(strict.whyNoChat()).isEmpty();
     ChatTemplateException refusal = catchThrowableOfType(ChatTemplateException.class, () -> strict.encodeChat(List.of(new ChatMessage("system", "x"))));
@@ -114,11 +116,11 @@ final class ChatTemplateBoundsTest {
     assertThat(refusal).hasMessage("no system messages");
   }
 
-  /** Published templates: each can be used, or is refused when it is loaded, with its reason; none ends in another error. */
+  /** Published templates: each can be used, or is refused when it is loaded, with its reason. */
   @Test
-  void publishedTemplatesAreUsedOrRefused() throws IOException {
+  void publishedTemplatesAreUsed() throws IOException {
     Path folder = SharedFixtures.require("templates/templates");
-    int used = 0;
+    Map<String, String> refused = new HashMap<>();
     List<Path> files;
     try (Stream<Path> list = Files.list(folder)) {
       files = list.sorted().toList();
@@ -127,13 +129,17 @@ final class ChatTemplateBoundsTest {
     for (Path file : files) {
       VocabularyTokenizer tokenizer = tokenizer(Files.readString(file));
       if (tokenizer.whyNoChat().isPresent()) {
-        assertThat(tokenizer.whyNoChat().get()).as(file.toString()).matches("its chat template can't be used: line \\d+: .+").hasSizeLessThan(300);
+        refused.put(file.getFileName().toString(), tokenizer.whyNoChat().get());
       } else {
-        used++;
         assertThat(tokenizer.encodeChat(HI)).as(file.toString()).isNotEmpty();
       }
     }
-    assertThat(used).isGreaterThanOrEqualTo(20);
+    // Three want documents or tools that no conversation here has, and one its own roles: transformers can't render these either.
+    String unusable = "its chat template can't be used: ";
+    assertThat(refused).isEqualTo(Map.of("c4ai-command-r-v01.jinja", unusable + "line 14, column 4: 'NoneType' object is not iterable",
+        "c4ai-command-r-v01-json-schema.jinja", unusable + "line 142, column 1: 'NoneType' object is not iterable",
+        "hermes-2-pro-llama-3-8b-json-schema.jinja", unusable + "line 36, column 1: 'NoneType' object is not iterable",
+        "firefunction-v1.jinja", "its chat template refuses a user's message: Expected either \"functions\" or [\"system\", \"functions\"] as the first messages"));
   }
 
   /** Published templates with characters changed, cut and doubled: no error but those that are meant for this. */
@@ -156,10 +162,9 @@ final class ChatTemplateBoundsTest {
         }
         source.append(' ');
       }
-      ChatTemplate template = new ChatTemplate(source.toString());
       assertThatCode(() -> {
         try {
-          template.tryOut(HI, "<s>", "</s>");
+          new ChatTemplate(source.toString(), Clock.systemUTC()).tryOut(HI, "<s>", "</s>");
         } catch (ChatTemplateException refused) {
           assertThat(refused.getMessage()).isNotBlank();
         }

@@ -8,12 +8,17 @@ import com.fasterxml.jackson.databind.ObjectMapper;
 import dev.nibble.SharedFixtures;
 import dev.nibble.format.gguf.GgufFile;
 import dev.nibble.format.gguf.GgufMetadata;
+import dev.nibble.tokenizer.jinja.Text;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.time.Clock;
+import java.time.Instant;
+import java.time.ZoneOffset;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
+import java.util.Map;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
@@ -94,8 +99,10 @@ final class TokenizerTest {
     assertThat(Arrays.stream(tokenizer.encode("<|end|>", false)).filter(id -> id >= 2043)).isEmpty();
     assertThat(tokenizer.encode("<|end|>", true)).containsExactly(2044);
     // Half of a name from the template, half from the message, is not the template's word either.
-    ChatTemplate.Text text = new ChatTemplate("<|e{{ messages[0].content }}").render(List.of(new ChatMessage("user", "nd|>")), "", "", EncodingBudget.unlimited());
-    assertThat(text.trusted(0, text.value().length())).isFalse();
+    Text text = new ChatTemplate("<|e{{ messages[0].content }}", Clock.systemUTC()).render(List.of(new ChatMessage("user", "nd|>")), "", "", EncodingBudget.unlimited());
+    assertThat(text.value()).isEqualTo("<|end|>");
+    assertThat(text.isOwn(0, 3)).isTrue();
+    assertThat(text.isOwn(0, 4)).isFalse();
   }
 
   @Test
@@ -123,26 +130,17 @@ final class TokenizerTest {
   }
 
   @Test
-  void templatesUnderstandWhatConversationsNeed() {
-    List<ChatMessage> messages = List.of(new ChatMessage("system", " be brief "), new ChatMessage("user", "hi"));
-    assertThat(render("""
-        {%- for message in messages %}
-            {%- if message.role == 'system' %}
-                {{- '[' ~ message.content | trim + ']' }}
-            {%- elif loop.last and message['role'] not in ['tool', 'x'] -%}
-                {{ message['content'] }}{{ loop.index }}
-            {%- else %}
-                {{- raise_exception('never') }}
-            {%- endif %}
-        {%- endfor %}{# said #}{% set x = 'end' %}{% if tools is not defined and add_generation_prompt %}<{{ x }}>{% endif %}
-        """, messages)).isEqualTo("[be brief]hi2<end>");
-    assertThatThrownBy(() -> render("{{ raise_exception('no system role') }}", messages)).isInstanceOf(ChatTemplateException.class)
-        .hasMessage("no system role");
-    assertThatThrownBy(() -> render("{% macro x() %}", messages)).hasMessage("its chat template can't be used: line 1: {% macro x() %} is not supported");
-    assertThatThrownBy(() -> render("{% if x %}", messages)).hasMessageContaining("{% endif %} is missing");
-  }
-
-  private static String render(String template, List<ChatMessage> messages) {
-    return new ChatTemplate(template).render(messages, "<s>", "</s>", EncodingBudget.unlimited()).value();
+  void conversationsOfAnyShapeAreRendered() {
+    ChatTemplate template = new ChatTemplate("{% for m in messages %}<|{{ m.role }}|>{{ m.content or m.tool_calls[0].function | tojson }}{% endfor %}{{ tools | length }}{{ documents }}"
+        + "{{ strftime_now('%Y-%m-%d') }}{{ add_generation_prompt }}", Clock.fixed(Instant.parse("2026-02-03T14:05:09Z"), ZoneOffset.UTC));
+    List<Map<String, Object>> messages = List.of(Map.of("role", "user", "content", "hi"), Map.of("role", "pirate", "content", "", "tool_calls",
+        List.of(Map.of("function", Map.of("half", 0.5)))));
+    Text text = template.render(messages, Map.of("tools", List.of(1, 2)), "<s>", "</s>", EncodingBudget.unlimited());
+    assertThat(text.value()).isEqualTo("<|user|>hi<|pirate|>{\"half\": 0.5}2None2026-02-03True");
+    assertThat(text.isOwn(0, "<|user|>".length())).isTrue();
+    int pirate = text.value().indexOf("pirate");
+    assertThat(text.isOwn(pirate - 2, pirate)).isTrue();
+    assertThat(text.isOwn(pirate, pirate + 1)).isFalse();
+    assertThatThrownBy(() -> template.render(List.of(Map.of("role", new Object())), Map.of(), "", "", EncodingBudget.unlimited())).isInstanceOf(IllegalArgumentException.class);
   }
 }
