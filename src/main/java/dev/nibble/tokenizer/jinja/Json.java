@@ -141,6 +141,9 @@ final class Json {
     if (given[2] instanceof Text text) {
       indent = Optional.of(text.value());
     } else if (given[2] != null && given[2] != None.NONE) {
+      if (given[2] instanceof Undefined undefined) {
+        throw undefined.failure();
+      }
       if (!Numbers.isWhole(given[2])) {
         throw TemplateException.type("can't multiply sequence by non-int of type '" + given[2].typeName() + "'");
       }

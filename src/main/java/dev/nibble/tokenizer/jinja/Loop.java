@@ -46,6 +46,21 @@ final class Loop implements Value {
     return next;
   }
 
+  /** What is left of it, each with the loop: whoever goes over it goes on with it. */
+  Iterator<Value> rest() {
+    return new Iterator<>() {
+      @Override
+      public boolean hasNext() {
+        return Loop.this.hasNext();
+      }
+
+      @Override
+      public Value next() {
+        return TupleValue.of(Loop.this.next(), Loop.this);
+      }
+    };
+  }
+
   private Value peek() {
     if (after == null && source.hasNext()) {
       after = source.next();

@@ -41,7 +41,7 @@ final class Sequences {
       case DictView view -> view.iterator();
       case RangeValue range -> range.iterator();
       case Generator generator -> generator.iterator();
-      case Loop loop -> throw TemplateException.unsupported("going over loop itself");
+      case Loop loop -> loop.rest();
       case Whole whole -> throw notIterable(value);
       case Real real -> throw notIterable(value);
       case Truth truth -> throw notIterable(value);
