@@ -24,7 +24,7 @@ sources=$root/src/bench/variants/dev/nibble/kernel
 vectors=(--add-modules jdk.incubator.vector)
 "$java/javac" -d "$work/classes" "$sources/VariantGenerator.java"
 "$java/java" -cp "$work/classes" dev.nibble.kernel.VariantGenerator "$work/generated" "$@"
-"$java/javac" "${vectors[@]}" -nowarn -d "$work/classes" "$root"/src/main/java/dev/nibble/kernel/*.java "$work/generated/dev/nibble/kernel/Variants.java" "$sources/VariantBench.java" \
+"$java/javac" "${vectors[@]}" -nowarn -d "$work/classes" "$root"/src/main/java/dev/nibble/{tensor,kernel,kernel/tile}/*.java "$work/generated/dev/nibble/kernel/Variants.java" "$sources/VariantBench.java" \
   2>"$work/javac.log" || { cat "$work/javac.log" >&2; die "compiling failed"; }
 case $mode in
   jvm) exec "$java/java" "${vectors[@]}" -cp "$work/classes" dev.nibble.kernel.VariantBench ;;

@@ -4,7 +4,7 @@ import dev.nibble.format.gguf.GgufFile;
 import dev.nibble.format.gguf.GgufTensor;
 import dev.nibble.format.gguf.GgufValue;
 import dev.nibble.format.gguf.GgufWriter;
-import dev.nibble.kernel.NumericFormat;
+import dev.nibble.tensor.TensorFormat;
 import java.io.IOException;
 import java.nio.ByteBuffer;
 import java.nio.ByteOrder;
@@ -26,7 +26,7 @@ public final class HomeFile {
   private final Map<String, GgufValue> metadata = new LinkedHashMap<>();
   private final Map<String, Tensor> tensors = new LinkedHashMap<>();
 
-  private record Tensor(long[] shape, NumericFormat format, byte[] bytes) {}
+  private record Tensor(long[] shape, TensorFormat format, byte[] bytes) {}
 
   /** As it is. */
   public HomeFile() throws IOException {
@@ -37,7 +37,7 @@ public final class HomeFile {
       for (GgufTensor tensor : file.tensors()) {
         byte[] bytes = new byte[Math.toIntExact(tensor.bytes())];
         file.source(tensor).read(0, bytes, bytes.length);
-        tensors.put(tensor.name(), new Tensor(tensor.shape().stream().mapToLong(Long::longValue).toArray(), tensor.format().orElseThrow(), bytes));
+        tensors.put(tensor.name(), new Tensor(tensor.shape().stream().mapToLong(Long::longValue).toArray(), tensor.type(), bytes));
       }
     }
   }

@@ -1,5 +1,6 @@
 package dev.nibble.kernel;
 
+import dev.nibble.tensor.TensorFormat;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 import java.util.Collection;
@@ -43,7 +44,7 @@ public class KernelBench {
   @State(Scope.Benchmark)
   public static class Matrices {
     @Param("Q4_0")
-    NumericFormat format;
+    TensorFormat format;
 
     @Param({"1", "64"})
     int tokens;
@@ -154,7 +155,7 @@ public class KernelBench {
         READ_PIECES * BandwidthCheck.PIECE_BYTES / 1_000_000, speed, "", ""));
     for (RunResult result : results) {
       if (result.getParams().getBenchmark().endsWith(".multiply")) {
-        NumericFormat format = NumericFormat.valueOf(result.getParams().getParam("format"));
+        TensorFormat format = TensorFormat.valueOf(result.getParams().getParam("format"));
         int tokens = Integer.parseInt(result.getParams().getParam("tokens"));
         double nanos = result.getPrimaryResult().getScore();
         double speed = format.bytes((long) ROWS * COLUMNS) / nanos; // tiles of these shapes have no padding

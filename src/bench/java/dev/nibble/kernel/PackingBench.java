@@ -1,9 +1,13 @@
 package dev.nibble.kernel;
 
+import dev.nibble.kernel.tile.TileLayout;
+import dev.nibble.kernel.tile.TileMapping;
+import dev.nibble.tensor.TensorFormat;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 import java.util.Arrays;
 import java.util.Locale;
+import java.util.Optional;
 
 /**
  * Speed of packing rows into tiles that are there already, in bytes of rows a second, beside a copy of the same bytes. Arguments: threads,
@@ -19,11 +23,15 @@ public final class PackingBench {
     int rows = Integer.parseInt(arguments[1]);
     int columns = Integer.parseInt(arguments[2]);
     try (Arena arena = Arena.ofShared(); WorkerPool pool = new WorkerPool(threads)) {
-      for (NumericFormat format : NumericFormat.values()) {
+      for (TensorFormat format : TensorFormat.values()) {
+        Optional<TileLayout> layout = TileMapping.layoutOf(format);
+        if (layout.isEmpty()) {
+          continue;
+        }
         MemorySegment source = arena.allocate(format.bytes((long) rows * columns), 8);
         MemorySegment copy = arena.allocate(source.byteSize(), 8);
         int tiles = TiledMatrix.tiles(rows);
-        MemorySegment target = arena.allocate(tiles * TiledMatrix.tileBytes(format, columns), 64);
+        MemorySegment target = arena.allocate(layout.get().bytes(rows, columns), 64);
         double[] packing = new double[ROUNDS];
         double[] copying = new double[ROUNDS];
         for (int round = -15; round < ROUNDS; round++) {
@@ -39,7 +47,7 @@ public final class PackingBench {
         }
         Arrays.sort(packing);
         Arrays.sort(copying);
-        System.out.printf(Locale.ROOT, "%-5s %6.2f GB/s packing on %d threads, %6.2f GB/s copying on one%n", format, packing[ROUNDS / 2], threads,
+        System.out.printf(Locale.ROOT, "%-7s %6.2f GB/s packing on %d threads, %6.2f GB/s copying on one%n", format, packing[ROUNDS / 2], threads,
             copying[ROUNDS / 2]);
       }
     }

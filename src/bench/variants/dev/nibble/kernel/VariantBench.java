@@ -1,5 +1,7 @@
 package dev.nibble.kernel;
 
+import dev.nibble.kernel.tile.Int4Tile;
+import dev.nibble.kernel.tile.TileLayout;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
@@ -24,14 +26,14 @@ public final class VariantBench {
 
   public static void main(String[] arguments) {
     Random random = new Random(1);
-    int tiles = ROWS / TiledMatrix.TILE_ROWS;
-    long tileBytes = (long) BLOCKS * Q4Matrix.BLOCK_BYTES;
+    int tiles = ROWS / TileLayout.ROWS;
+    long tileBytes = (long) BLOCKS * Int4Tile.BLOCK_BYTES;
     MemorySegment weights = Arena.global().allocate(tiles * tileBytes, 64);
     for (long at = 0; at < weights.byteSize(); at += 4) {
       weights.set(ValueLayout.JAVA_INT, at, random.nextInt());
     }
-    for (long block = 0; block < weights.byteSize(); block += Q4Matrix.BLOCK_BYTES) {
-      for (int row = 0; row < TiledMatrix.TILE_ROWS; row++) {
+    for (long block = 0; block < weights.byteSize(); block += Int4Tile.BLOCK_BYTES) {
+      for (int row = 0; row < TileLayout.ROWS; row++) {
         weights.set(ValueLayout.JAVA_SHORT, block + 2 * row, Float.floatToFloat16(0.001f + 0.01f * random.nextFloat()));
       }
     }
@@ -95,14 +97,14 @@ public final class VariantBench {
   /** All tiles' weights as a {@link Panel} holds them; made once. */
   static short[] unpacked(MemorySegment weights) {
     if (unpacked == null) {
-      int all = (int) (weights.byteSize() / Q4Matrix.BLOCK_BYTES);
+      int all = (int) (weights.byteSize() / Int4Tile.BLOCK_BYTES);
       unpacked = new short[all * Panel.BLOCK_SHORTS];
-      unpackedScales = new float[all * TiledMatrix.TILE_ROWS];
+      unpackedScales = new float[all * TileLayout.ROWS];
       Panel panel = new Panel();
       for (int block = 0; block < all; block++) {
-        Q4PanelKernel128.unpack(weights, (long) block * Q4Matrix.BLOCK_BYTES, 1, panel, 0);
+        Q4PanelKernel128.unpack(weights, (long) block * Int4Tile.BLOCK_BYTES, 1, panel, 0);
         System.arraycopy(panel.weights, 0, unpacked, block * Panel.BLOCK_SHORTS, Panel.BLOCK_SHORTS);
-        System.arraycopy(panel.scales, 0, unpackedScales, block * TiledMatrix.TILE_ROWS, TiledMatrix.TILE_ROWS);
+        System.arraycopy(panel.scales, 0, unpackedScales, block * TileLayout.ROWS, TileLayout.ROWS);
       }
     }
     return unpacked;

@@ -71,8 +71,8 @@ public final class VariantGenerator {
     }
     VariantGenerator generator = new VariantGenerator();
     generator.line("package dev.nibble.kernel;");
-    for (String name : List.of("java.lang.foreign.MemorySegment", "jdk.incubator.vector.*", "static java.nio.ByteOrder.LITTLE_ENDIAN",
-        "static jdk.incubator.vector.VectorOperators.*")) {
+    for (String name : List.of("dev.nibble.kernel.tile.Int4Tile", "dev.nibble.tensor.Half", "java.lang.foreign.MemorySegment", "jdk.incubator.vector.*",
+        "static java.nio.ByteOrder.LITTLE_ENDIAN", "static jdk.incubator.vector.VectorOperators.*")) {
       generator.line("import %s;", name);
     }
     for (Variant variant : variants) {
@@ -140,7 +140,7 @@ public final class VariantGenerator {
       line("          .fma(scale%d%d.mul(x.scales[block + b + %d * blocks]), sum%d%d%d);", t, h, n, t, n, h);
     });
     for (int t = 0; t < variant.tiles; t++) {
-      line("      tile%d += Q4Matrix.BLOCK_BYTES;", t);
+      line("      tile%d += Int4Tile.BLOCK_BYTES;", t);
     }
     line("      stepsAt += %d;", (variant.packed ? 16 * variant.tokens : 16) * (variant.feed == 'B' ? variant.bits / 32 : 1));
     line("    }");

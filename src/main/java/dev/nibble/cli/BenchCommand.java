@@ -60,15 +60,15 @@ final class BenchCommand implements Callable<Integer> {
       return 0;
     }
     boolean passed = true;
-    System.out.printf(Locale.ROOT, "%-6s %6s %12s %12s %8s %8s%n", "format", "tokens", "plain µs", choice.mode() + " µs", "gain", "GMAC/s");
+    System.out.printf(Locale.ROOT, "%-14s %6s %12s %12s %8s %8s%n", "layout", "tokens", "plain µs", choice.mode() + " µs", "gain", "GMAC/s");
     for (KernelCheck.Result result : KernelCheck.run(choice.mode())) {
       passed &= result.passes();
-      System.out.printf(Locale.ROOT, "%-6s %6d %12.1f %12.1f %8.1f %8.1f%s%n", result.format(), result.tokens(), result.scalarNanos() / 1e3,
+      System.out.printf(Locale.ROOT, "%-14s %6d %12.1f %12.1f %8.1f %8.1f%s%n", result.layout(), result.tokens(), result.scalarNanos() / 1e3,
           result.vectorNanos() / 1e3, result.gain(), result.multiplyAddsPerSecond() / 1e9, result.passes() ? "" : "  TOO SLOW: not vector code");
     }
     for (PageKernelCheck.Result result : PageKernelCheck.run(choice.mode())) {
       passed &= result.passes();
-      System.out.printf(Locale.ROOT, "%-10s %2d %12.1f %12.1f %8.1f%s%n", result.work(), result.rows(), result.scalarNanos() / 1e3,
+      System.out.printf(Locale.ROOT, "%-18s %2d %12.1f %12.1f %8.1f%s%n", result.work(), result.rows(), result.scalarNanos() / 1e3,
           result.vectorNanos() / 1e3, result.gain(), result.passes() ? "" : "  TOO SLOW: not vector code");
     }
     return passed ? 0 : EXIT_SLOW_KERNELS;

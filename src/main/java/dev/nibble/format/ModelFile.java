@@ -2,7 +2,6 @@ package dev.nibble.format;
 
 import dev.nibble.format.gguf.GgufMetadata;
 import dev.nibble.format.gguf.GgufTensor;
-import dev.nibble.kernel.NumericFormat;
 import dev.nibble.kernel.TiledMatrix;
 import dev.nibble.kernel.WorkerPool;
 import java.io.IOException;
@@ -44,12 +43,11 @@ public interface ModelFile extends AutoCloseable {
    * A tensor's weights as kernels read them; their memory stays for as long as the process lives.
    *
    * @param tensor of this file, [columns, rows]
-   * @param format its format
    * @param pool workers that share what is to do
    * @throws IOException if it can't be read
    * @throws IllegalArgumentException for a weight or scale that is not finite, as far as weights are looked at
    */
-  TiledMatrix matrix(GgufTensor tensor, NumericFormat format, int rows, int columns, WorkerPool pool) throws IOException;
+  TiledMatrix matrix(GgufTensor tensor, int rows, int columns, WorkerPool pool) throws IOException;
 
   /**
    * A tensor's weights.

@@ -1,5 +1,7 @@
 package dev.nibble.kernel;
 
+import dev.nibble.kernel.tile.TileLayout;
+
 /**
  * Input vectors of matrix products: tokens × columns as floats, and beside them as int8 with a scale for every 32 and in the orders that integer
  * kernels broadcast. Rows are padded with zeros to whole blocks of 32.
@@ -9,8 +11,8 @@ package dev.nibble.kernel;
  * differences, (xi − 16 xi−1) with x−1 = 0, for weights of four bits that are shifted but not masked (see {@link Q4Matrix}).
  */
 public final class Activations {
-  /** Inputs that share a scale: as many as a block of Q4_0 and Q8_0 has. */
-  public static final int BLOCK = 32;
+  /** Inputs that share a scale: as many as a block of a tile of integers has. */
+  public static final int BLOCK = TileLayout.BLOCK;
   /** Pairs of a block. */
   static final int PAIRS = BLOCK / 2;
   /** 1.5 × 2^23: adding it to a float of magnitude below 2^22 rounds to an integer, halves to even, and leaves it in the low bits. */

@@ -5,7 +5,7 @@ import static java.nio.ByteOrder.LITTLE_ENDIAN;
 import java.lang.foreign.MemorySegment;
 import jdk.incubator.vector.FloatVector;
 
-/** Products in the layout of {@link FloatMatrix}: one FMA for each input, in order. */
+/** Products in the layout of {@link dev.nibble.kernel.tile.TileLayout#FLOAT}: one FMA for each input, in order. */
 final class FloatKernel256 {
   private FloatKernel256() {}
 

@@ -1,9 +1,10 @@
 package dev.nibble.kernel;
 
+import dev.nibble.kernel.tile.TileLayout;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
 
-/** F32 weights: a tile holds, for each input in order, 16 floats, rows in order. */
+/** Weights of {@link TileLayout#FLOAT}. */
 public final class FloatMatrix implements TiledMatrix {
   private final int rows;
   private final int columns;
@@ -26,18 +27,13 @@ public final class FloatMatrix implements TiledMatrix {
   }
 
   @Override
-  public NumericFormat format() {
-    return NumericFormat.F32;
+  public TileLayout layout() {
+    return TileLayout.FLOAT;
   }
 
   @Override
   public MemorySegment segment() {
     return data;
-  }
-
-  @Override
-  public boolean integer() {
-    return false;
   }
 
   @Override

@@ -4,12 +4,13 @@ import static java.nio.ByteOrder.LITTLE_ENDIAN;
 import static jdk.incubator.vector.VectorOperators.ASHR;
 import static jdk.incubator.vector.VectorOperators.LSHL;
 
+import dev.nibble.kernel.tile.HalfTile;
 import java.lang.foreign.MemorySegment;
 import jdk.incubator.vector.FloatVector;
 import jdk.incubator.vector.IntVector;
 
 /**
- * Products in the layout of {@link HalfMatrix}: one FMA for each input, in order. A pair of shorts is taken apart as an int: bfloat16 is the
+ * Products in the layout of {@link HalfTile}: one FMA for each input, in order. A pair of shorts is taken apart as an int: bfloat16 is the
  * upper half of a float; binary16 is moved into a float's place and multiplied by 2^112, the difference of the exponents.
  */
 final class HalfKernel256 {

@@ -1,28 +1,23 @@
 package dev.nibble.kernel;
 
+import dev.nibble.kernel.tile.HalfTile;
+import dev.nibble.kernel.tile.TileLayout;
+import dev.nibble.tensor.Half;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
 
-/**
- * F16 and BF16 weights: a tile holds, for each input in order, 16 shorts. Short 2i is row i, short 2i + 1 is row 8 + i, so that shorts become floats
- * by shifts of ints, in their lanes.
- */
+/** Weights of {@link TileLayout#HALF} and {@link TileLayout#BFLOAT}. */
 public final class HalfMatrix implements TiledMatrix {
-  private final NumericFormat format;
+  private final TileLayout layout;
   private final int rows;
   private final int columns;
   private final MemorySegment data;
 
-  HalfMatrix(NumericFormat format, int rows, int columns, MemorySegment data) {
-    this.format = format;
+  HalfMatrix(TileLayout layout, int rows, int columns, MemorySegment data) {
+    this.layout = layout;
     this.rows = rows;
     this.columns = columns;
     this.data = data;
-  }
-
-  /** The short that a row has among the 16 of an input. */
-  static int lane(int row) {
-    return row < 8 ? 2 * row : 2 * (row - 8) + 1;
   }
 
   @Override
@@ -36,18 +31,13 @@ public final class HalfMatrix implements TiledMatrix {
   }
 
   @Override
-  public NumericFormat format() {
-    return format;
+  public TileLayout layout() {
+    return layout;
   }
 
   @Override
   public MemorySegment segment() {
     return data;
-  }
-
-  @Override
-  public boolean integer() {
-    return false;
   }
 
   @Override
@@ -65,8 +55,8 @@ public final class HalfMatrix implements TiledMatrix {
     float[] tile = new float[halves.length];
     for (int i = 0; i < columns; i++) {
       for (int r = 0; r < TILE_ROWS; r++) {
-        short bits = halves[TILE_ROWS * i + lane(r)];
-        tile[TILE_ROWS * i + r] = format == NumericFormat.F16 ? Half.toFloat(bits) : Float.intBitsToFloat(bits << 16);
+        short bits = halves[TILE_ROWS * i + HalfTile.lane(r)];
+        tile[TILE_ROWS * i + r] = layout == TileLayout.HALF ? Half.toFloat(bits) : Float.intBitsToFloat(bits << 16);
       }
     }
     return tile;
@@ -75,7 +65,7 @@ public final class HalfMatrix implements TiledMatrix {
   @Override
   public void multiply(Activations x, int tokens, float[] out, int stride, int from, int to, KernelMode mode, Panel panel) {
     TiledMatrix.check(this, x, tokens, out, stride, from, to);
-    boolean brain = format == NumericFormat.BF16;
+    boolean brain = layout == TileLayout.BFLOAT;
     for (int tile = from; tile < to; tile++) {
       long at = 32L * tile * columns;
       int outAt = tile * TILE_ROWS;

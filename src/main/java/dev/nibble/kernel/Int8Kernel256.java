@@ -8,6 +8,8 @@ import static jdk.incubator.vector.VectorOperators.LSHL;
 import static jdk.incubator.vector.VectorOperators.LSHR;
 import static jdk.incubator.vector.VectorOperators.S2I;
 
+import dev.nibble.kernel.tile.Int8Tile;
+import dev.nibble.tensor.Half;
 import java.lang.foreign.MemorySegment;
 import jdk.incubator.vector.ByteVector;
 import jdk.incubator.vector.FloatVector;
@@ -15,7 +17,7 @@ import jdk.incubator.vector.IntVector;
 import jdk.incubator.vector.ShortVector;
 
 /**
- * Products of the 8-bit and 6-bit weights of {@link Int8Matrix} with INT8 inputs, by vectors of 256 bits. Of 8-bit weights two products fit into
+ * Products of the 8-bit and 6-bit weights of {@link Int8Tile} with INT8 inputs, by vectors of 256 bits. Of 8-bit weights two products fit into
  * 16 bits (2 × 128 × 127 = 32512), so each pair is widened; of 6-bit ones eight do (8 × 32 × 127 = 32512): half of a group of 16.
  */
 final class Int8Kernel256 {
@@ -43,9 +45,9 @@ final class Int8Kernel256 {
       IntVector accA1 = IntVector.zero(Lanes.INTS);
       IntVector accB0 = IntVector.zero(Lanes.INTS);
       IntVector accB1 = IntVector.zero(Lanes.INTS);
-      long atA = tileA + Int8Matrix.SCALE_BYTES;
-      long atB = tileB + Int8Matrix.SCALE_BYTES;
-      for (int j = 0; j < 2 * Int8Matrix.GROUP_VECTORS; j++) {
+      long atA = tileA + Int8Tile.SCALE_BYTES;
+      long atB = tileB + Int8Tile.SCALE_BYTES;
+      for (int j = 0; j < 2 * Int8Tile.GROUP_VECTORS; j++) {
         ShortVector x0 = FloatVector.broadcast(Lanes.FLOATS, pairs[pairsAt]).reinterpretAsShorts();
         ShortVector x1 = FloatVector.broadcast(Lanes.FLOATS, pairs[pairsAt + 1]).reinterpretAsShorts();
         ShortVector wA0 = ShortVector.fromMemorySegment(Lanes.SHORTS, weights, atA, LITTLE_ENDIAN);
@@ -60,16 +62,16 @@ final class Int8Kernel256 {
         ShortVector wB1 = ShortVector.fromMemorySegment(Lanes.SHORTS, weights, atB + 32, LITTLE_ENDIAN);
         IntVector twoB1 = wB1.lanewise(LSHL, 8).lanewise(ASHR, 8).mul(x0).add(wB1.lanewise(ASHR, 8).mul(x1)).reinterpretAsInts();
         accB1 = accB1.add(twoB1.lanewise(LSHL, 16).lanewise(ASHR, 16)).add(twoB1.lanewise(ASHR, 16));
-        atA += Int8Matrix.VECTOR_BYTES;
-        atB += Int8Matrix.VECTOR_BYTES;
+        atA += Int8Tile.VECTOR_BYTES;
+        atB += Int8Tile.VECTOR_BYTES;
         pairsAt += 2;
       }
       sumA0 = ((FloatVector) accA0.convert(I2F, 0)).fma(sA0.mul(scale), sumA0);
       sumA1 = ((FloatVector) accA1.convert(I2F, 0)).fma(sA1.mul(scale), sumA1);
       sumB0 = ((FloatVector) accB0.convert(I2F, 0)).fma(sB0.mul(scale), sumB0);
       sumB1 = ((FloatVector) accB1.convert(I2F, 0)).fma(sB1.mul(scale), sumB1);
-      tileA += Int8Matrix.EIGHT_BIT_BLOCK_BYTES;
-      tileB += Int8Matrix.EIGHT_BIT_BLOCK_BYTES;
+      tileA += Int8Tile.EIGHT_BIT_BLOCK_BYTES;
+      tileB += Int8Tile.EIGHT_BIT_BLOCK_BYTES;
     }
     sumA0.intoArray(out, outA);
     sumA1.intoArray(out, outA + 8);
@@ -94,8 +96,8 @@ final class Int8Kernel256 {
       IntVector accA1 = IntVector.zero(Lanes.INTS);
       IntVector accB0 = IntVector.zero(Lanes.INTS);
       IntVector accB1 = IntVector.zero(Lanes.INTS);
-      long at = tile + Int8Matrix.SCALE_BYTES;
-      for (int j = 0; j < 2 * Int8Matrix.GROUP_VECTORS; j++) {
+      long at = tile + Int8Tile.SCALE_BYTES;
+      for (int j = 0; j < 2 * Int8Tile.GROUP_VECTORS; j++) {
         ShortVector xA0 = FloatVector.broadcast(Lanes.FLOATS, pairs[pairsA]).reinterpretAsShorts();
         ShortVector xA1 = FloatVector.broadcast(Lanes.FLOATS, pairs[pairsA + 1]).reinterpretAsShorts();
         ShortVector xB0 = FloatVector.broadcast(Lanes.FLOATS, pairs[pairsB]).reinterpretAsShorts();
@@ -114,7 +116,7 @@ final class Int8Kernel256 {
         accA1 = accA1.add(twoA1.lanewise(LSHL, 16).lanewise(ASHR, 16)).add(twoA1.lanewise(ASHR, 16));
         IntVector twoB1 = low1.mul(xB0).add(high1.mul(xB1)).reinterpretAsInts();
         accB1 = accB1.add(twoB1.lanewise(LSHL, 16).lanewise(ASHR, 16)).add(twoB1.lanewise(ASHR, 16));
-        at += Int8Matrix.VECTOR_BYTES;
+        at += Int8Tile.VECTOR_BYTES;
         pairsA += 2;
         pairsB += 2;
       }
@@ -122,7 +124,7 @@ final class Int8Kernel256 {
       sumA1 = ((FloatVector) accA1.convert(I2F, 0)).fma(s1.mul(scales[blockA + b]), sumA1);
       sumB0 = ((FloatVector) accB0.convert(I2F, 0)).fma(s0.mul(scales[blockB + b]), sumB0);
       sumB1 = ((FloatVector) accB1.convert(I2F, 0)).fma(s1.mul(scales[blockB + b]), sumB1);
-      tile += Int8Matrix.EIGHT_BIT_BLOCK_BYTES;
+      tile += Int8Tile.EIGHT_BIT_BLOCK_BYTES;
     }
     sumA0.intoArray(out, outA);
     sumA1.intoArray(out, outA + 8);
@@ -153,9 +155,9 @@ final class Int8Kernel256 {
         ShortVector accA1 = accA0;
         ShortVector accB0 = accA0;
         ShortVector accB1 = accA0;
-        long atA = tileA + Int8Matrix.SIX_BIT_SCALE_BYTES + (long) group * Int8Matrix.GROUP_BYTES;
-        long atB = tileB + Int8Matrix.SIX_BIT_SCALE_BYTES + (long) group * Int8Matrix.GROUP_BYTES;
-        for (int j = 0; j < Int8Matrix.GROUP_VECTORS; j++) {
+        long atA = tileA + Int8Tile.SIX_BIT_SCALE_BYTES + (long) group * Int8Tile.GROUP_BYTES;
+        long atB = tileB + Int8Tile.SIX_BIT_SCALE_BYTES + (long) group * Int8Tile.GROUP_BYTES;
+        for (int j = 0; j < Int8Tile.GROUP_VECTORS; j++) {
           ShortVector x0 = FloatVector.broadcast(Lanes.FLOATS, pairs[pairsAt]).reinterpretAsShorts();
           ShortVector x1 = FloatVector.broadcast(Lanes.FLOATS, pairs[pairsAt + 1]).reinterpretAsShorts();
           ShortVector wA0 = ShortVector.fromMemorySegment(Lanes.SHORTS, weights, atA, LITTLE_ENDIAN);
@@ -166,33 +168,33 @@ final class Int8Kernel256 {
           accB0 = accB0.add(wB0.and((short) 0xff).mul(x0)).add(wB0.lanewise(LSHR, 8).mul(x1));
           ShortVector wB1 = ShortVector.fromMemorySegment(Lanes.SHORTS, weights, atB + 32, LITTLE_ENDIAN);
           accB1 = accB1.add(wB1.and((short) 0xff).mul(x0)).add(wB1.lanewise(LSHR, 8).mul(x1));
-          atA += Int8Matrix.VECTOR_BYTES;
-          atB += Int8Matrix.VECTOR_BYTES;
+          atA += Int8Tile.VECTOR_BYTES;
+          atB += Int8Tile.VECTOR_BYTES;
           pairsAt += 2;
         }
         IntVector intA0 = accA0.reinterpretAsInts();
         FloatVector subA0 = sA0.mul((FloatVector) ((IntVector) ByteVector
-            .fromMemorySegment(Lanes.BYTES, weights, tileA + Int8Matrix.SCALE_BYTES + 16 * group, LITTLE_ENDIAN)
+            .fromMemorySegment(Lanes.BYTES, weights, tileA + Int8Tile.SCALE_BYTES + 16 * group, LITTLE_ENDIAN)
             .convertShape(B2I, Lanes.INTS, 0)).convert(I2F, 0)).mul(scale);
         sumA0 = ((FloatVector) intA0.lanewise(LSHL, 16).lanewise(ASHR, 16).add(intA0.lanewise(ASHR, 16)).convert(I2F, 0)).fma(subA0, sumA0);
         IntVector intA1 = accA1.reinterpretAsInts();
         FloatVector subA1 = sA1.mul((FloatVector) ((IntVector) ByteVector
-            .fromMemorySegment(Lanes.BYTES, weights, tileA + Int8Matrix.SCALE_BYTES + 16 * group + 8, LITTLE_ENDIAN)
+            .fromMemorySegment(Lanes.BYTES, weights, tileA + Int8Tile.SCALE_BYTES + 16 * group + 8, LITTLE_ENDIAN)
             .convertShape(B2I, Lanes.INTS, 0)).convert(I2F, 0)).mul(scale);
         sumA1 = ((FloatVector) intA1.lanewise(LSHL, 16).lanewise(ASHR, 16).add(intA1.lanewise(ASHR, 16)).convert(I2F, 0)).fma(subA1, sumA1);
         IntVector intB0 = accB0.reinterpretAsInts();
         FloatVector subB0 = sB0.mul((FloatVector) ((IntVector) ByteVector
-            .fromMemorySegment(Lanes.BYTES, weights, tileB + Int8Matrix.SCALE_BYTES + 16 * group, LITTLE_ENDIAN)
+            .fromMemorySegment(Lanes.BYTES, weights, tileB + Int8Tile.SCALE_BYTES + 16 * group, LITTLE_ENDIAN)
             .convertShape(B2I, Lanes.INTS, 0)).convert(I2F, 0)).mul(scale);
         sumB0 = ((FloatVector) intB0.lanewise(LSHL, 16).lanewise(ASHR, 16).add(intB0.lanewise(ASHR, 16)).convert(I2F, 0)).fma(subB0, sumB0);
         IntVector intB1 = accB1.reinterpretAsInts();
         FloatVector subB1 = sB1.mul((FloatVector) ((IntVector) ByteVector
-            .fromMemorySegment(Lanes.BYTES, weights, tileB + Int8Matrix.SCALE_BYTES + 16 * group + 8, LITTLE_ENDIAN)
+            .fromMemorySegment(Lanes.BYTES, weights, tileB + Int8Tile.SCALE_BYTES + 16 * group + 8, LITTLE_ENDIAN)
             .convertShape(B2I, Lanes.INTS, 0)).convert(I2F, 0)).mul(scale);
         sumB1 = ((FloatVector) intB1.lanewise(LSHL, 16).lanewise(ASHR, 16).add(intB1.lanewise(ASHR, 16)).convert(I2F, 0)).fma(subB1, sumB1);
       }
-      tileA += Int8Matrix.SIX_BIT_BLOCK_BYTES;
-      tileB += Int8Matrix.SIX_BIT_BLOCK_BYTES;
+      tileA += Int8Tile.SIX_BIT_BLOCK_BYTES;
+      tileB += Int8Tile.SIX_BIT_BLOCK_BYTES;
     }
     sumA0.intoArray(out, outA);
     sumA1.intoArray(out, outA + 8);
@@ -214,12 +216,12 @@ final class Int8Kernel256 {
       FloatVector s1 = ((IntVector) ShortVector.fromMemorySegment(Lanes.HALF_SHORTS, weights, tile + 16, LITTLE_ENDIAN).convertShape(S2I, Lanes.INTS, 0))
           .lanewise(LSHL, 13).and(Half.FLOAT_BITS).reinterpretAsFloats().mul(Half.FLOAT_SCALE);
       for (int group = 0; group < 2; group++) {
-        long at = tile + Int8Matrix.SIX_BIT_SCALE_BYTES + (long) group * Int8Matrix.GROUP_BYTES;
+        long at = tile + Int8Tile.SIX_BIT_SCALE_BYTES + (long) group * Int8Tile.GROUP_BYTES;
         ShortVector accA0 = IntVector.broadcast(Lanes.INTS, offsets[2 * (blockA + b) + group]).reinterpretAsShorts();
         ShortVector accA1 = accA0;
         ShortVector accB0 = IntVector.broadcast(Lanes.INTS, offsets[2 * (blockB + b) + group]).reinterpretAsShorts();
         ShortVector accB1 = accB0;
-        for (int j = 0; j < Int8Matrix.GROUP_VECTORS; j++) {
+        for (int j = 0; j < Int8Tile.GROUP_VECTORS; j++) {
           ShortVector xA0 = FloatVector.broadcast(Lanes.FLOATS, pairs[pairsA]).reinterpretAsShorts();
           ShortVector xA1 = FloatVector.broadcast(Lanes.FLOATS, pairs[pairsA + 1]).reinterpretAsShorts();
           ShortVector xB0 = FloatVector.broadcast(Lanes.FLOATS, pairs[pairsB]).reinterpretAsShorts();
@@ -234,24 +236,24 @@ final class Int8Kernel256 {
           ShortVector high1 = w1.lanewise(LSHR, 8);
           accA1 = accA1.add(low1.mul(xA0)).add(high1.mul(xA1));
           accB1 = accB1.add(low1.mul(xB0)).add(high1.mul(xB1));
-          at += Int8Matrix.VECTOR_BYTES;
+          at += Int8Tile.VECTOR_BYTES;
           pairsA += 2;
           pairsB += 2;
         }
-        FloatVector sub0 = s0.mul((FloatVector) ((IntVector) ByteVector.fromMemorySegment(Lanes.BYTES, weights, tile + Int8Matrix.SCALE_BYTES + 16 * group, LITTLE_ENDIAN)
+        FloatVector sub0 = s0.mul((FloatVector) ((IntVector) ByteVector.fromMemorySegment(Lanes.BYTES, weights, tile + Int8Tile.SCALE_BYTES + 16 * group, LITTLE_ENDIAN)
             .convertShape(B2I, Lanes.INTS, 0)).convert(I2F, 0));
         IntVector intA0 = accA0.reinterpretAsInts();
         sumA0 = ((FloatVector) intA0.lanewise(LSHL, 16).lanewise(ASHR, 16).add(intA0.lanewise(ASHR, 16)).convert(I2F, 0)).fma(sub0.mul(scales[blockA + b]), sumA0);
         IntVector intB0 = accB0.reinterpretAsInts();
         sumB0 = ((FloatVector) intB0.lanewise(LSHL, 16).lanewise(ASHR, 16).add(intB0.lanewise(ASHR, 16)).convert(I2F, 0)).fma(sub0.mul(scales[blockB + b]), sumB0);
-        FloatVector sub1 = s1.mul((FloatVector) ((IntVector) ByteVector.fromMemorySegment(Lanes.BYTES, weights, tile + Int8Matrix.SCALE_BYTES + 16 * group + 8, LITTLE_ENDIAN)
+        FloatVector sub1 = s1.mul((FloatVector) ((IntVector) ByteVector.fromMemorySegment(Lanes.BYTES, weights, tile + Int8Tile.SCALE_BYTES + 16 * group + 8, LITTLE_ENDIAN)
             .convertShape(B2I, Lanes.INTS, 0)).convert(I2F, 0));
         IntVector intA1 = accA1.reinterpretAsInts();
         sumA1 = ((FloatVector) intA1.lanewise(LSHL, 16).lanewise(ASHR, 16).add(intA1.lanewise(ASHR, 16)).convert(I2F, 0)).fma(sub1.mul(scales[blockA + b]), sumA1);
         IntVector intB1 = accB1.reinterpretAsInts();
         sumB1 = ((FloatVector) intB1.lanewise(LSHL, 16).lanewise(ASHR, 16).add(intB1.lanewise(ASHR, 16)).convert(I2F, 0)).fma(sub1.mul(scales[blockB + b]), sumB1);
       }
-      tile += Int8Matrix.SIX_BIT_BLOCK_BYTES;
+      tile += Int8Tile.SIX_BIT_BLOCK_BYTES;
     }
     sumA0.intoArray(out, outA);
     sumA1.intoArray(out, outA + 8);

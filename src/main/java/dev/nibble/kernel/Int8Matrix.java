@@ -1,29 +1,14 @@
 package dev.nibble.kernel;
 
+import dev.nibble.kernel.tile.Int8Tile;
+import dev.nibble.kernel.tile.TileLayout;
+import dev.nibble.tensor.Half;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
 
-/**
- * INT8 weights (Q8_0, and Q6_K, whose 6-bit weights are kept in bytes). A tile block is 16 rows × 32 inputs: the rows' FP16 scales, for Q6_K 16 signed bytes
- * of sub-scales for each group of 16 inputs, then for each half of a group of 8 inputs 16 ints, one for each row. The low short of an int holds inputs
- * 2h and 2h + 1 of the group (half h is 0 or 1), the high one inputs 4 + 2h and 5 + 2h, the first in its low byte. Bytes of Q8_0 are signed, those of Q6_K
- * are weight + 32. 8.5 bits a weight for Q8_0, 9 for Q6_K.
- */
+/** Weights of {@link TileLayout#INT8_SYMMETRIC} and {@link TileLayout#INT6_FACTORED}. */
 public final class Int8Matrix implements TiledMatrix {
-  /** Bytes of 16 scales. */
-  static final int SCALE_BYTES = 32;
-  /** Bytes of 16 scales and, for two groups, 16 sub-scales. */
-  static final int SIX_BIT_SCALE_BYTES = SCALE_BYTES + 32;
-  /** Bytes of 16 rows × 4 inputs. */
-  static final int VECTOR_BYTES = 64;
-  /** Of these, how many make 16 inputs. */
-  static final int GROUP_VECTORS = 4;
-  /** Bytes of 16 rows × 16 inputs. */
-  static final int GROUP_BYTES = GROUP_VECTORS * VECTOR_BYTES;
-  static final int EIGHT_BIT_BLOCK_BYTES = SCALE_BYTES + 2 * GROUP_BYTES;
-  static final int SIX_BIT_BLOCK_BYTES = SIX_BIT_SCALE_BYTES + 2 * GROUP_BYTES;
-
-  private final NumericFormat format;
+  private final TileLayout layout;
   private final int rows;
   private final int columns;
   private final int blocks;
@@ -31,22 +16,13 @@ public final class Int8Matrix implements TiledMatrix {
   private final MemorySegment data;
   private byte[] rowTile; // of row(), from its first call on
 
-  Int8Matrix(NumericFormat format, int rows, int columns, MemorySegment data) {
-    this.format = format;
+  Int8Matrix(TileLayout layout, int rows, int columns, MemorySegment data) {
+    this.layout = layout;
     this.rows = rows;
     this.columns = columns;
     this.blocks = columns / Activations.BLOCK;
-    sixBits = format == NumericFormat.Q6_K;
+    sixBits = layout == TileLayout.INT6_FACTORED;
     this.data = data;
-  }
-
-  static int blockBytes(boolean sixBits) {
-    return sixBits ? SIX_BIT_BLOCK_BYTES : EIGHT_BIT_BLOCK_BYTES;
-  }
-
-  /** Which byte after the scales holds an input of a row. */
-  private static int byteOf(int row, int input) {
-    return (2 * (input / 8) + input % 4 / 2) * VECTOR_BYTES + 4 * row + 2 * (input % 8 / 4) + input % 2;
   }
 
   @Override
@@ -60,8 +36,8 @@ public final class Int8Matrix implements TiledMatrix {
   }
 
   @Override
-  public NumericFormat format() {
-    return format;
+  public TileLayout layout() {
+    return layout;
   }
 
   @Override
@@ -70,13 +46,8 @@ public final class Int8Matrix implements TiledMatrix {
   }
 
   @Override
-  public boolean integer() {
-    return true;
-  }
-
-  @Override
   public void row(int row, float[] out, int offset) {
-    rowTile = rowTile == null ? new byte[blocks * blockBytes(sixBits)] : rowTile;
+    rowTile = rowTile == null ? new byte[blocks * layout.blockBytes()] : rowTile;
     byte[] tile = rowTile;
     MemorySegment.copy(data, ValueLayout.JAVA_BYTE, (long) (row / TILE_ROWS) * tile.length, tile, 0, tile.length);
     for (int i = 0; i < columns; i++) {
@@ -85,20 +56,20 @@ public final class Int8Matrix implements TiledMatrix {
   }
 
   private byte[] tile(int number) {
-    byte[] tile = new byte[blocks * blockBytes(sixBits)];
+    byte[] tile = new byte[blocks * layout.blockBytes()];
     MemorySegment.copy(data, ValueLayout.JAVA_BYTE, (long) number * tile.length, tile, 0, tile.length);
     return tile;
   }
 
   private float scale(byte[] tile, int row, int input) {
-    int at = input / Activations.BLOCK * blockBytes(sixBits);
+    int at = input / Activations.BLOCK * layout.blockBytes();
     float scale = Half.toFloat((short) (tile[at + 2 * row] & 0xff | tile[at + 2 * row + 1] << 8));
-    return sixBits ? scale * tile[at + SCALE_BYTES + TILE_ROWS * (input % Activations.BLOCK / 16) + row] : scale;
+    return sixBits ? scale * tile[at + Int8Tile.SCALE_BYTES + TILE_ROWS * (input % Activations.BLOCK / 16) + row] : scale;
   }
 
   private int weight(byte[] tile, int row, int input) {
-    int at = input / Activations.BLOCK * blockBytes(sixBits) + (sixBits ? SIX_BIT_SCALE_BYTES : SCALE_BYTES) + byteOf(row, input % Activations.BLOCK);
-    return sixBits ? tile[at] - 32 : tile[at];
+    int at = input / Activations.BLOCK * layout.blockBytes() + (sixBits ? Int8Tile.SIX_BIT_SCALE_BYTES : Int8Tile.SCALE_BYTES) + Int8Tile.byteOf(row, input % Activations.BLOCK);
+    return sixBits ? tile[at] - Int8Tile.SIX_BIT_OFFSET : tile[at];
   }
 
   @Override
@@ -125,7 +96,7 @@ public final class Int8Matrix implements TiledMatrix {
 
   /** Two tiles, or the last one: two tokens at a time tile by tile, an odd last one with both tiles at once. */
   private void multiply256(Activations x, int tokens, float[] out, int stride, int first, int to) {
-    long tileBytes = (long) blocks * blockBytes(sixBits);
+    long tileBytes = (long) blocks * layout.blockBytes();
     int pairs = blocks * Activations.PAIRS;
     int even = tokens & -2;
     int last = Math.min(first + 1, to - 1);
@@ -154,7 +125,7 @@ public final class Int8Matrix implements TiledMatrix {
   }
 
   private void multiply128(Activations x, int tokens, float[] out, int stride, int first, int to) {
-    long tileBytes = (long) blocks * blockBytes(sixBits);
+    long tileBytes = (long) blocks * layout.blockBytes();
     int pairs = blocks * Activations.PAIRS;
     int even = tokens & -2;
     int last = Math.min(first + 1, to - 1);

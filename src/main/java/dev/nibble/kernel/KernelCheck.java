@@ -1,12 +1,12 @@
 package dev.nibble.kernel;
 
+import dev.nibble.kernel.tile.TileLayout;
 import java.lang.foreign.Arena;
-import java.lang.foreign.MemorySegment;
 import java.util.ArrayList;
 import java.util.List;
 
 /**
- * Times each format's vector kernel against its scalar twin. A compiler that did not turn vector expressions into vector instructions
+ * Times each layout's vector kernel against its scalar twin. A compiler that did not turn vector expressions into vector instructions
  * leaves code that computes the same bits hundreds of times slower, and says nothing: this is how a build finds out.
  */
 public final class KernelCheck {
@@ -14,7 +14,7 @@ public final class KernelCheck {
   public static final double LEAST_GAIN = 1.5;
 
   private static final int ROWS = 256;
-  private static final int COLUMNS = 1024; // a multiple of every format's block
+  private static final int COLUMNS = 1024; // a multiple of every layout's block
   private static final int[] TOKENS = {1, 8};
   private static final int WARM_UPS = 300; // enough for a just-in-time compiler's last level
   private static final int ROUNDS = 15;
@@ -23,13 +23,13 @@ public final class KernelCheck {
   private KernelCheck() {}
 
   /**
-   * Speed of one format's products.
+   * Speed of one layout's products.
    *
    * @param tokens vectors multiplied at a time
    * @param scalarNanos shortest time of a product by plain loops
    * @param vectorNanos shortest time of it by vectors
    */
-  public record Result(NumericFormat format, int tokens, long scalarNanos, long vectorNanos) {
+  public record Result(TileLayout layout, int tokens, long scalarNanos, long vectorNanos) {
     /** How many times faster vectors are. */
     public double gain() {
       return (double) scalarNanos / vectorNanos;
@@ -46,24 +46,21 @@ public final class KernelCheck {
     }
   }
 
-  /** Measures all formats on this thread; takes seconds. */
+  /** Measures all layouts on this thread; takes seconds. */
   public static List<Result> run(KernelMode vectors) {
     List<Result> results = new ArrayList<>();
-    try (WorkerPool pool = new WorkerPool(1)) {
-      for (NumericFormat format : NumericFormat.values()) {
-        // Zero weights in every format: how fast is what matters, and zeros are finite. Global: closing arenas is not for every image.
-        MemorySegment source = Arena.global().allocate(format.bytes((long) ROWS * COLUMNS), 64);
-        TiledMatrix matrix = TilePacker.pack(format, source, ROWS, COLUMNS, Arena.global(), pool);
-        for (int tokens : TOKENS) {
-          Activations x = new Activations(tokens, COLUMNS);
-          for (int i = 0; i < x.values().length; i++) {
-            x.values()[i] = i % 255 - 127;
-          }
-          for (int token = 0; token < tokens; token++) {
-            x.quantize(token, KernelMode.SCALAR);
-          }
-          results.add(new Result(format, tokens, shortest(matrix, x, tokens, KernelMode.SCALAR), shortest(matrix, x, tokens, vectors)));
+    for (TileLayout layout : TileLayout.values()) {
+      // Zero weights in every layout: how fast is what matters, and zeros are finite. Global: closing arenas is not for every image.
+      TiledMatrix matrix = TiledMatrix.of(layout, ROWS, COLUMNS, Arena.global().allocate(layout.bytes(ROWS, COLUMNS), 64));
+      for (int tokens : TOKENS) {
+        Activations x = new Activations(tokens, COLUMNS);
+        for (int i = 0; i < x.values().length; i++) {
+          x.values()[i] = i % 255 - 127;
         }
+        for (int token = 0; token < tokens; token++) {
+          x.quantize(token, KernelMode.SCALAR);
+        }
+        results.add(new Result(layout, tokens, shortest(matrix, x, tokens, KernelMode.SCALAR), shortest(matrix, x, tokens, vectors)));
       }
     }
     return results;

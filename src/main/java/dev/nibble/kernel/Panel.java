@@ -1,5 +1,7 @@
 package dev.nibble.kernel;
 
+import dev.nibble.kernel.tile.TileLayout;
+
 /**
  * Scratch memory of a thread for products with many vectors: a slab of INT4 weights, unpacked once for all of them, either of one tile or half as
  * many inputs of two. 32 KB stay in the first-level cache of processors that have 48 KB there; from the second level, where others keep a part of it,
@@ -11,8 +13,8 @@ public final class Panel {
   /** Blocks of each of two tiles. */
   static final int BLOCKS_OF_TWO = BLOCKS / 2;
   /** Shorts of a block. */
-  static final int BLOCK_SHORTS = TiledMatrix.TILE_ROWS * Activations.BLOCK;
+  static final int BLOCK_SHORTS = TileLayout.ROWS * Activations.BLOCK;
 
   final short[] weights = new short[BLOCKS * BLOCK_SHORTS]; // [tile][block][pair of inputs][row][2], -8 to 7
-  final float[] scales = new float[BLOCKS * TiledMatrix.TILE_ROWS]; // [tile][block][row]
+  final float[] scales = new float[BLOCKS * TileLayout.ROWS]; // [tile][block][row]
 }

@@ -7,13 +7,15 @@ import static jdk.incubator.vector.VectorOperators.LSHL;
 import static jdk.incubator.vector.VectorOperators.LSHR;
 import static jdk.incubator.vector.VectorOperators.S2I;
 
+import dev.nibble.kernel.tile.Int4Tile;
+import dev.nibble.tensor.Half;
 import java.lang.foreign.MemorySegment;
 import jdk.incubator.vector.FloatVector;
 import jdk.incubator.vector.IntVector;
 import jdk.incubator.vector.ShortVector;
 
 /**
- * INT4 × INT8 products in the layout of {@link Q4Matrix} by vectors of 256 bits: two vectors of eight rows make a tile. All expressions are written out in the
+ * INT4 × INT8 products in the layout of {@link Int4Tile} by vectors of 256 bits: two vectors of eight rows make a tile. All expressions are written out in the
  * methods: a helper that takes or returns vectors would box them in a native image.
  */
 final class Q4Kernel256 {
@@ -42,11 +44,11 @@ final class Q4Kernel256 {
       ShortVector accC1 = accA0;
       ShortVector accD0 = accA0;
       ShortVector accD1 = accA0;
-      long atA = tileA + Q4Matrix.SCALE_BYTES;
-      long atB = tileB + Q4Matrix.SCALE_BYTES;
-      long atC = tileC + Q4Matrix.SCALE_BYTES;
-      long atD = tileD + Q4Matrix.SCALE_BYTES;
-      for (int group = 0; group < Q4Matrix.GROUPS; group++) {
+      long atA = tileA + Int4Tile.SCALE_BYTES;
+      long atB = tileB + Int4Tile.SCALE_BYTES;
+      long atC = tileC + Int4Tile.SCALE_BYTES;
+      long atD = tileD + Int4Tile.SCALE_BYTES;
+      for (int group = 0; group < Int4Tile.GROUPS; group++) {
         ShortVector wA0 = ShortVector.fromMemorySegment(Lanes.SHORTS, weights, atA, LITTLE_ENDIAN);
         ShortVector wA1 = ShortVector.fromMemorySegment(Lanes.SHORTS, weights, atA + 32, LITTLE_ENDIAN);
         ShortVector wB0 = ShortVector.fromMemorySegment(Lanes.SHORTS, weights, atB, LITTLE_ENDIAN);
@@ -91,10 +93,10 @@ final class Q4Kernel256 {
         accC1 = accC1.add(wC1.lanewise(LSHR, 12).mul(x3));
         accD0 = accD0.add(wD0.lanewise(LSHR, 12).mul(x3));
         accD1 = accD1.add(wD1.lanewise(LSHR, 12).mul(x3));
-        atA += Q4Matrix.GROUP_BYTES;
-        atB += Q4Matrix.GROUP_BYTES;
-        atC += Q4Matrix.GROUP_BYTES;
-        atD += Q4Matrix.GROUP_BYTES;
+        atA += Int4Tile.GROUP_BYTES;
+        atB += Int4Tile.GROUP_BYTES;
+        atC += Int4Tile.GROUP_BYTES;
+        atD += Int4Tile.GROUP_BYTES;
         stepsAt += 4;
       }
       float scale = scales[block + b];
@@ -130,10 +132,10 @@ final class Q4Kernel256 {
       FloatVector sD1 = ((IntVector) ShortVector.fromMemorySegment(Lanes.HALF_SHORTS, weights, tileD + 16, LITTLE_ENDIAN).convertShape(S2I, Lanes.INTS, 0))
           .lanewise(LSHL, 13).and(Half.FLOAT_BITS).reinterpretAsFloats().mul(Half.FLOAT_SCALE).mul(scale);
       sumD1 = ((FloatVector) intD1.lanewise(LSHL, 16).lanewise(ASHR, 16).add(intD1.lanewise(ASHR, 16)).convert(I2F, 0)).fma(sD1, sumD1);
-      tileA += Q4Matrix.BLOCK_BYTES;
-      tileB += Q4Matrix.BLOCK_BYTES;
-      tileC += Q4Matrix.BLOCK_BYTES;
-      tileD += Q4Matrix.BLOCK_BYTES;
+      tileA += Int4Tile.BLOCK_BYTES;
+      tileB += Int4Tile.BLOCK_BYTES;
+      tileC += Int4Tile.BLOCK_BYTES;
+      tileD += Int4Tile.BLOCK_BYTES;
     }
     sumA0.intoArray(out, outA);
     sumA1.intoArray(out, outA + 8);
@@ -158,8 +160,8 @@ final class Q4Kernel256 {
       ShortVector accA1 = accA0;
       ShortVector accB0 = IntVector.broadcast(Lanes.INTS, offsets[blockB + b]).reinterpretAsShorts();
       ShortVector accB1 = accB0;
-      long at = tile + Q4Matrix.SCALE_BYTES;
-      for (int group = 0; group < Q4Matrix.GROUPS; group += 2) {
+      long at = tile + Int4Tile.SCALE_BYTES;
+      for (int group = 0; group < Int4Tile.GROUPS; group += 2) {
         ShortVector w0 = ShortVector.fromMemorySegment(Lanes.SHORTS, weights, at, LITTLE_ENDIAN);
         ShortVector w1 = ShortVector.fromMemorySegment(Lanes.SHORTS, weights, at + 32, LITTLE_ENDIAN);
         ShortVector xA0 = FloatVector.broadcast(Lanes.FLOATS, steps[stepsA]).reinterpretAsShorts();
@@ -224,7 +226,7 @@ final class Q4Kernel256 {
         ShortVector v1s3 = v1.lanewise(LSHR, 12);
         accA1 = accA1.add(v1s3.mul(xA7));
         accB1 = accB1.add(v1s3.mul(xB7));
-        at += 2 * Q4Matrix.GROUP_BYTES;
+        at += 2 * Int4Tile.GROUP_BYTES;
         stepsA += 8;
         stepsB += 8;
       }
@@ -242,7 +244,7 @@ final class Q4Kernel256 {
       sumA1 = ((FloatVector) intA1.lanewise(LSHL, 16).lanewise(ASHR, 16).add(intA1.lanewise(ASHR, 16)).convert(I2F, 0)).fma(s1.mul(scaleA), sumA1);
       IntVector intB1 = accB1.reinterpretAsInts();
       sumB1 = ((FloatVector) intB1.lanewise(LSHL, 16).lanewise(ASHR, 16).add(intB1.lanewise(ASHR, 16)).convert(I2F, 0)).fma(s1.mul(scaleB), sumB1);
-      tile += Q4Matrix.BLOCK_BYTES;
+      tile += Int4Tile.BLOCK_BYTES;
     }
     sumA0.intoArray(out, outA);
     sumA1.intoArray(out, outA + 8);

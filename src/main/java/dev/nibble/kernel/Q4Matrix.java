@@ -1,29 +1,20 @@
 package dev.nibble.kernel;
 
+import dev.nibble.kernel.tile.Int4Tile;
+import dev.nibble.kernel.tile.TileLayout;
+import dev.nibble.tensor.Half;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
 import java.util.Arrays;
 
 /**
- * INT4 weights (Q4_0). A tile block is 16 rows × 32 inputs in 288 bytes, 4.5 bits a weight: the rows' FP16 scales, then for each group of 8
- * inputs 16 ints, one for each row. The low short of an int holds the unsigned nibbles of the group's inputs 0 … 3, lowest first, the high one
- * those of inputs 4 … 7. A weight is scale × (nibble - 8). Rows are in order, so that a vector of any width is a slice of a tile.
+ * Weights of {@link TileLayout#INT4_SYMMETRIC}.
  *
  * <p>Kernels do not mask nibbles: of the short n0 + 16 n1 + 256 n2 + 4096 n3 they multiply the shifted values s0 = n0 + 16 s1, s1 = n1 + 16 s2, … with
  * differences of inputs, s0 x0 + s1 (x1 - 16 x0) + s2 (x2 - 16 x1) + s3 (x3 - 16 x2) = n0 x0 + n1 x1 + n2 x2 + n3 x3. What overflows 16 bits on
  * the way cancels out, as sums are taken modulo 2^16 and the last one fits: 16 inputs × 8 × 127 = 16256, when it starts at -8 × the inputs' sum.
  */
 public final class Q4Matrix implements TiledMatrix {
-  /** Bytes of a tile block. */
-  static final int BLOCK_BYTES = 288;
-  static final int BLOCK_SHORTS = BLOCK_BYTES / 2;
-  /** Bytes of a block's scales. */
-  static final int SCALE_BYTES = 32;
-  /** Groups of 8 inputs in a block. */
-  static final int GROUPS = 4;
-  /** Bytes of a group. */
-  static final int GROUP_BYTES = 64;
-
   private final int rows;
   private final int columns;
   private final int blocks;
@@ -37,11 +28,6 @@ public final class Q4Matrix implements TiledMatrix {
     this.data = data;
   }
 
-  /** Which short of a block holds an input's nibble of a row, at bit {@code 4 × (input % 4)}. */
-  static int shortOf(int row, int input) {
-    return SCALE_BYTES / 2 + input / 8 * (GROUP_BYTES / 2) + 2 * row + input % 8 / 4;
-  }
-
   @Override
   public int rows() {
     return rows;
@@ -53,8 +39,8 @@ public final class Q4Matrix implements TiledMatrix {
   }
 
   @Override
-  public NumericFormat format() {
-    return NumericFormat.Q4_0;
+  public TileLayout layout() {
+    return TileLayout.INT4_SYMMETRIC;
   }
 
   @Override
@@ -63,18 +49,13 @@ public final class Q4Matrix implements TiledMatrix {
   }
 
   @Override
-  public boolean integer() {
-    return true;
-  }
-
-  @Override
   public void row(int row, float[] out, int offset) {
-    rowTile = rowTile == null ? new short[blocks * BLOCK_SHORTS] : rowTile;
+    rowTile = rowTile == null ? new short[blocks * Int4Tile.BLOCK_SHORTS] : rowTile;
     short[] tile = rowTile;
-    MemorySegment.copy(data, ValueLayout.JAVA_SHORT, (long) (row / TILE_ROWS) * blocks * BLOCK_BYTES, tile, 0, tile.length);
+    MemorySegment.copy(data, ValueLayout.JAVA_SHORT, (long) (row / TILE_ROWS) * blocks * Int4Tile.BLOCK_BYTES, tile, 0, tile.length);
     for (int i = 0; i < columns; i++) {
-      int block = i / Activations.BLOCK * BLOCK_SHORTS;
-      int nibble = tile[block + shortOf(row % TILE_ROWS, i % Activations.BLOCK)] >>> 4 * (i % 4) & 15;
+      int block = i / Activations.BLOCK * Int4Tile.BLOCK_SHORTS;
+      int nibble = tile[block + Int4Tile.shortOf(row % TILE_ROWS, i % Activations.BLOCK)] >>> 4 * (i % 4) & 15;
       out[offset + i] = Half.toFloat(tile[block + row % TILE_ROWS]) * (nibble - 8);
     }
   }
@@ -105,7 +86,7 @@ public final class Q4Matrix implements TiledMatrix {
     for (int token = 0; token < fours; token++) {
       Arrays.fill(out, token * stride + first * TILE_ROWS, token * stride + last * TILE_ROWS, 0);
     }
-    long tileBytes = (long) blocks * BLOCK_BYTES;
+    long tileBytes = (long) blocks * Int4Tile.BLOCK_BYTES;
     int pairs = blocks * Activations.PAIRS;
     boolean wide = mode == KernelMode.VECTOR_512;
     int most = wide ? Panel.BLOCKS_OF_TWO : Panel.BLOCKS;
@@ -114,7 +95,7 @@ public final class Q4Matrix implements TiledMatrix {
       for (int tile = first, together; tile < last; tile += together) {
         together = wide && tile + 1 < last ? 2 : 1;
         for (int i = 0; i < together; i++) {
-          long from = (tile + i) * tileBytes + (long) slab * BLOCK_BYTES;
+          long from = (tile + i) * tileBytes + (long) slab * Int4Tile.BLOCK_BYTES;
           if (mode == KernelMode.VECTOR_128) {
             Q4PanelKernel128.unpack(data, from, slabBlocks, panel, i * most);
           } else {
@@ -141,7 +122,7 @@ public final class Q4Matrix implements TiledMatrix {
 
   /** Up to four tiles: four tokens at a time; what is left of tokens two at a time, an odd last one with all four tiles at once. */
   private void multiply256(Activations x, int tokens, float[] out, int stride, int first, int to, KernelMode mode, Panel panel) {
-    long tileBytes = (long) blocks * BLOCK_BYTES;
+    long tileBytes = (long) blocks * Int4Tile.BLOCK_BYTES;
     int pairs = blocks * Activations.PAIRS;
     int last = Math.min(first + SHARE, to);
     int fours = tokens & -4;
@@ -165,7 +146,7 @@ public final class Q4Matrix implements TiledMatrix {
   }
 
   private void multiply128(Activations x, int tokens, float[] out, int stride, int first, int to, KernelMode mode, Panel panel) {
-    long tileBytes = (long) blocks * BLOCK_BYTES;
+    long tileBytes = (long) blocks * Int4Tile.BLOCK_BYTES;
     int pairs = blocks * Activations.PAIRS;
     int last = Math.min(first + SHARE, to);
     int fours = tokens & -4;

@@ -7,6 +7,9 @@ import static jdk.incubator.vector.VectorOperators.LSHL;
 import static jdk.incubator.vector.VectorOperators.LSHR;
 import static jdk.incubator.vector.VectorOperators.S2I;
 
+import dev.nibble.kernel.tile.Int4Tile;
+import dev.nibble.kernel.tile.TileLayout;
+import dev.nibble.tensor.Half;
 import java.lang.foreign.MemorySegment;
 import jdk.incubator.vector.FloatVector;
 import jdk.incubator.vector.IntVector;
@@ -19,7 +22,7 @@ import jdk.incubator.vector.ShortVector;
  */
 final class Q4PanelKernel256 {
   /** Shorts of a pair of inputs: two for each row. */
-  private static final int PAIR_SHORTS = 2 * TiledMatrix.TILE_ROWS;
+  private static final int PAIR_SHORTS = 2 * TileLayout.ROWS;
 
   private Q4PanelKernel256() {}
 
@@ -27,24 +30,24 @@ final class Q4PanelKernel256 {
   static void unpack(MemorySegment data, long tile, int blocks, Panel panel, int to) {
     short[] weights = panel.weights;
     int at = to * Panel.BLOCK_SHORTS;
-    int scaleAt = to * TiledMatrix.TILE_ROWS;
+    int scaleAt = to * TileLayout.ROWS;
     for (int b = 0; b < blocks; b++) {
-      for (int lane = 0; lane < TiledMatrix.TILE_ROWS; lane += 8) {
+      for (int lane = 0; lane < TileLayout.ROWS; lane += 8) {
         ((IntVector) ShortVector.fromMemorySegment(Lanes.HALF_SHORTS, data, tile + 2L * lane, LITTLE_ENDIAN).convertShape(S2I, Lanes.INTS, 0)).lanewise(LSHL, 13)
             .and(Half.FLOAT_BITS).reinterpretAsFloats().mul(Half.FLOAT_SCALE).intoArray(panel.scales, scaleAt + lane);
-        long group = tile + Q4Matrix.SCALE_BYTES + 4L * lane;
-        for (int pair = at + 2 * lane; pair < at + Panel.BLOCK_SHORTS; pair += Panel.BLOCK_SHORTS / Q4Matrix.GROUPS) {
+        long group = tile + Int4Tile.SCALE_BYTES + 4L * lane;
+        for (int pair = at + 2 * lane; pair < at + Panel.BLOCK_SHORTS; pair += Panel.BLOCK_SHORTS / Int4Tile.GROUPS) {
           ShortVector nibbles = ShortVector.fromMemorySegment(Lanes.SHORTS, data, group, LITTLE_ENDIAN);
           nibbles.and((short) 15).sub((short) 8).intoArray(weights, pair);
           nibbles.lanewise(LSHR, 4).and((short) 15).sub((short) 8).intoArray(weights, pair + 1 * PAIR_SHORTS);
           nibbles.lanewise(LSHR, 8).and((short) 15).sub((short) 8).intoArray(weights, pair + 2 * PAIR_SHORTS);
           nibbles.lanewise(LSHR, 12).sub((short) 8).intoArray(weights, pair + 3 * PAIR_SHORTS);
-          group += Q4Matrix.GROUP_BYTES;
+          group += Int4Tile.GROUP_BYTES;
         }
       }
-      tile += Q4Matrix.BLOCK_BYTES;
+      tile += Int4Tile.BLOCK_BYTES;
       at += Panel.BLOCK_SHORTS;
-      scaleAt += TiledMatrix.TILE_ROWS;
+      scaleAt += TileLayout.ROWS;
     }
   }
 
@@ -138,7 +141,7 @@ final class Q4PanelKernel256 {
       sumD0 = ((FloatVector) intD0.lanewise(LSHL, 16).add(intD0).lanewise(ASHR, 16).convert(I2F, 0)).fma(s0.mul(scaleD), sumD0);
       IntVector intD1 = accD1.reinterpretAsInts();
       sumD1 = ((FloatVector) intD1.lanewise(LSHL, 16).add(intD1).lanewise(ASHR, 16).convert(I2F, 0)).fma(s1.mul(scaleD), sumD1);
-      scaleAt += TiledMatrix.TILE_ROWS;
+      scaleAt += TileLayout.ROWS;
     }
     sumA0.intoArray(out, outAt);
     sumA1.intoArray(out, outAt + 8);

@@ -4,6 +4,7 @@ import static jdk.incubator.vector.VectorOperators.ASHR;
 import static jdk.incubator.vector.VectorOperators.I2F;
 import static jdk.incubator.vector.VectorOperators.LSHL;
 
+import dev.nibble.kernel.tile.TileLayout;
 import jdk.incubator.vector.FloatVector;
 import jdk.incubator.vector.IntVector;
 import jdk.incubator.vector.ShortVector;
@@ -14,11 +15,11 @@ import jdk.incubator.vector.ShortVector;
  */
 final class Q4PanelKernel512 {
   /** Shorts of a pair of inputs: two for each row. */
-  private static final int PAIR_SHORTS = 2 * TiledMatrix.TILE_ROWS;
+  private static final int PAIR_SHORTS = 2 * TileLayout.ROWS;
 
   /** Where a panel's second tile begins. */
   private static final int SECOND_WEIGHTS = Panel.BLOCKS_OF_TWO * Panel.BLOCK_SHORTS;
-  private static final int SECOND_SCALES = Panel.BLOCKS_OF_TWO * TiledMatrix.TILE_ROWS;
+  private static final int SECOND_SCALES = Panel.BLOCKS_OF_TWO * TileLayout.ROWS;
 
   private Q4PanelKernel512() {}
 
@@ -112,7 +113,7 @@ final class Q4PanelKernel512 {
       sumD0 = ((FloatVector) intD0.lanewise(LSHL, 16).add(intD0).lanewise(ASHR, 16).convert(I2F, 0)).fma(s0.mul(scaleD), sumD0);
       IntVector intD1 = accD1.reinterpretAsInts();
       sumD1 = ((FloatVector) intD1.lanewise(LSHL, 16).add(intD1).lanewise(ASHR, 16).convert(I2F, 0)).fma(s1.mul(scaleD), sumD1);
-      scaleAt += TiledMatrix.TILE_ROWS;
+      scaleAt += TileLayout.ROWS;
     }
     sumA0.intoArray(out, outAt);
     sumA1.intoArray(out, outAt + 16);

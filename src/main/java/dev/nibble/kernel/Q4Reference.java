@@ -1,5 +1,8 @@
 package dev.nibble.kernel;
 
+import dev.nibble.kernel.tile.Int4Tile;
+import dev.nibble.kernel.tile.TileLayout;
+import dev.nibble.tensor.Half;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
 
@@ -8,12 +11,12 @@ final class Q4Reference {
   private Q4Reference() {}
 
   static void multiply(MemorySegment data, int blocks, Activations x, int tokens, float[] out, int stride, int from, int to) {
-    short[] tile = new short[blocks * Q4Matrix.BLOCK_SHORTS];
+    short[] tile = new short[blocks * Int4Tile.BLOCK_SHORTS];
     for (int t = from; t < to; t++) {
-      MemorySegment.copy(data, ValueLayout.JAVA_SHORT, (long) t * blocks * Q4Matrix.BLOCK_BYTES, tile, 0, tile.length);
+      MemorySegment.copy(data, ValueLayout.JAVA_SHORT, (long) t * blocks * Int4Tile.BLOCK_BYTES, tile, 0, tile.length);
       for (int token = 0; token < tokens; token++) {
-        for (int r = 0; r < TiledMatrix.TILE_ROWS; r++) {
-          out[token * stride + t * TiledMatrix.TILE_ROWS + r] = dot(tile, blocks, r, x, token);
+        for (int r = 0; r < TileLayout.ROWS; r++) {
+          out[token * stride + t * TileLayout.ROWS + r] = dot(tile, blocks, r, x, token);
         }
       }
     }
@@ -22,10 +25,10 @@ final class Q4Reference {
   private static float dot(short[] tile, int blocks, int row, Activations x, int token) {
     float sum = 0;
     for (int b = 0; b < blocks; b++) {
-      int at = b * Q4Matrix.BLOCK_SHORTS;
+      int at = b * Int4Tile.BLOCK_SHORTS;
       int products = 0;
       for (int i = 0; i < Activations.BLOCK; i++) {
-        int nibble = tile[at + Q4Matrix.shortOf(row, i)] >>> 4 * (i % 4) & 15;
+        int nibble = tile[at + Int4Tile.shortOf(row, i)] >>> 4 * (i % 4) & 15;
         products += (nibble - 8) * x.quants[Activations.FRONT + token * x.stride() + b * Activations.BLOCK + i];
       }
       sum = Math.fma((float) products, Half.toFloat(tile[at + row]) * x.scales[token * x.blocks + b], sum);

@@ -1,5 +1,9 @@
 package dev.nibble.kernel;
 
+import dev.nibble.kernel.tile.TileLayout;
+import dev.nibble.kernel.tile.TileMapping;
+import dev.nibble.kernel.tile.TileWriter;
+import dev.nibble.tensor.TensorFormat;
 import java.io.IOException;
 import java.io.UncheckedIOException;
 import java.lang.foreign.Arena;
@@ -10,12 +14,6 @@ import java.util.Arrays;
 
 /** Arranges matrices as files hold them, row by row, in the tiles that kernels read. */
 public final class TilePacker {
-  /**
-   * Number of the way weights are laid out in tiles, of any format. Packed files carry it: whoever changes a layout counts this up, and files of
-   * the old layout are refused rather than computed from.
-   */
-  public static final int LAYOUT_VERSION = 1;
-
   private static final ValueLayout.OfInt LITTLE_INTS = ValueLayout.JAVA_INT_UNALIGNED.withOrder(ByteOrder.LITTLE_ENDIAN);
 
   private TilePacker() {}
@@ -28,7 +26,7 @@ public final class TilePacker {
    * @param pool workers that share the packing
    * @throws IllegalArgumentException for weights or scales that are not finite, or a source of another size
    */
-  public static TiledMatrix pack(NumericFormat format, MemorySegment source, int rows, int columns, Arena arena, WorkerPool pool) {
+  public static TiledMatrix pack(TensorFormat format, MemorySegment source, int rows, int columns, Arena arena, WorkerPool pool) {
     long expected = Math.multiplyExact(format.bytes(columns), (long) rows);
     if (source.byteSize() != expected) {
       throw new IllegalArgumentException(rows + " × " + columns + " weights take " + expected + " bytes, not " + source.byteSize());
@@ -49,11 +47,12 @@ public final class TilePacker {
    * @throws IllegalArgumentException for weights or scales that are not finite
    * @throws IOException if the source can't be read
    */
-  public static TiledMatrix pack(NumericFormat format, RowSource source, int rows, int columns, Arena arena, WorkerPool pool) throws IOException {
+  public static TiledMatrix pack(TensorFormat format, RowSource source, int rows, int columns, Arena arena, WorkerPool pool) throws IOException {
     int tiles = TiledMatrix.tiles(rows);
-    MemorySegment target = arena.allocate(tiles * TiledMatrix.tileBytes(format, columns), 64);
+    TileLayout layout = TileMapping.require(format);
+    MemorySegment target = arena.allocate(layout.bytes(rows, columns), 64);
     pack(format, source, rows, columns, 0, tiles, target, pool);
-    return TiledMatrix.of(format, rows, columns, target);
+    return TiledMatrix.of(layout, rows, columns, target);
   }
 
   /**
@@ -66,9 +65,9 @@ public final class TilePacker {
    * @throws IOException if the source can't be read
    */
   public static void pack(
-      NumericFormat format, RowSource source, int rows, int columns, int from, int to, MemorySegment target, WorkerPool pool) throws IOException {
+      TensorFormat format, RowSource source, int rows, int columns, int from, int to, MemorySegment target, WorkerPool pool) throws IOException {
     int rowBytes = Math.toIntExact(format.bytes(columns));
-    long tileBytes = TiledMatrix.tileBytes(format, columns);
+    long tileBytes = TileMapping.require(format).tileBytes(columns);
     try {
       pool.run(to - from, 1, (worker, begin, end) -> {
         byte[] bytes = new byte[TiledMatrix.TILE_ROWS * rowBytes];
@@ -82,8 +81,8 @@ public final class TilePacker {
             throw new UncheckedIOException(e);
           }
           Arrays.fill(bytes, count * rowBytes, bytes.length, (byte) 0);
-          writer.write(bytes, count, row);
-          MemorySegment.copy(writer.tile, 0, target, LITTLE_INTS, t * tileBytes, writer.tile.length);
+          writer.write(bytes, row);
+          MemorySegment.copy(writer.tile(), 0, target, LITTLE_INTS, t * tileBytes, writer.tile().length);
         }
       });
     } catch (UncheckedIOException e) {

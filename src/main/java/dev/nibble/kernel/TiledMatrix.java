@@ -1,5 +1,7 @@
 package dev.nibble.kernel;
 
+import dev.nibble.kernel.tile.ActivationForm;
+import dev.nibble.kernel.tile.TileLayout;
 import java.lang.foreign.MemorySegment;
 
 /**
@@ -9,7 +11,7 @@ import java.lang.foreign.MemorySegment;
  */
 public sealed interface TiledMatrix permits Q4Matrix, Int8Matrix, FloatMatrix, HalfMatrix {
   /** Rows of a tile. */
-  int TILE_ROWS = 16;
+  int TILE_ROWS = TileLayout.ROWS;
 
   /** Tiles that kernels take together when there is one vector: work is shared out in so many, so that none is computed twice but at a matrix' end. */
   int SHARE = 4;
@@ -20,8 +22,8 @@ public sealed interface TiledMatrix permits Q4Matrix, Int8Matrix, FloatMatrix, H
   /** Inputs. */
   int columns();
 
-  /** Format of the weights in the file they came from. */
-  NumericFormat format();
+  /** How the weights lie in memory. */
+  TileLayout layout();
 
   /** The tiles, as {@link #of} takes them. */
   MemorySegment segment();
@@ -32,7 +34,9 @@ public sealed interface TiledMatrix permits Q4Matrix, Int8Matrix, FloatMatrix, H
   }
 
   /** Whether products read the int8 form of their inputs. */
-  boolean integer();
+  default boolean integer() {
+    return layout().activations() == ActivationForm.INT8;
+  }
 
   /** Reads a row as floats: {@code out[offset … offset + columns - 1]}. For one thread at a time: the copy of a tile that it reads from is kept. */
   void row(int row, float[] out, int offset);
@@ -59,8 +63,8 @@ public sealed interface TiledMatrix permits Q4Matrix, Int8Matrix, FloatMatrix, H
     if (first < 0 || rows < 1 || end > rows() || first % TILE_ROWS != 0 || end % TILE_ROWS != 0 && end != rows()) {
       throw new IllegalArgumentException("rows " + first + " to " + (end - 1) + " of " + rows() + " are not whole tiles of " + TILE_ROWS + " rows");
     }
-    long tile = tileBytes(format(), columns());
-    return of(format(), rows, columns(), segment().asSlice(first / TILE_ROWS * tile, tiles(rows) * tile));
+    long tile = layout().tileBytes(columns());
+    return of(layout(), rows, columns(), segment().asSlice(first / TILE_ROWS * tile, tiles(rows) * tile));
   }
 
   /** Tiles. */
@@ -70,41 +74,29 @@ public sealed interface TiledMatrix permits Q4Matrix, Int8Matrix, FloatMatrix, H
 
   /** Tiles that so many rows make. */
   static int tiles(int rows) {
-    return (rows + TILE_ROWS - 1) / TILE_ROWS;
+    return TileLayout.tiles(rows);
   }
 
   /**
    * A matrix of tiles that are in memory already, as {@link TilePacker} made them.
    *
-   * @param format of the rows they were made of
    * @param segment native or mapped memory: the tiles, and nothing else
    * @throws IllegalArgumentException for memory of another size, on the heap, or rows that are not whole blocks
    */
-  static TiledMatrix of(NumericFormat format, int rows, int columns, MemorySegment segment) {
-    long expected = Math.multiplyExact(tileBytes(format, columns), (long) tiles(rows));
+  static TiledMatrix of(TileLayout layout, int rows, int columns, MemorySegment segment) {
+    long expected = layout.bytes(rows, columns);
     if (rows < 1 || segment.byteSize() != expected || !segment.isNative()) {
-      throw new IllegalArgumentException("tiles of " + rows + " × " + columns + " " + format + " weights take " + expected + " bytes of native memory, not "
+      throw new IllegalArgumentException("tiles of " + rows + " × " + columns + " " + layout + " weights take " + expected + " bytes of native memory, not "
           + segment.byteSize() + (segment.isNative() ? "" : " on the heap"));
     }
     // The same memory, but of the one class that native segments have: where a compiler of native images can't rule out segments of
     // another class (a slice of a heap segment anywhere in the program is enough), its vector loads read from wrong addresses.
     MemorySegment tiles = segment.reinterpret(segment.byteSize());
-    return switch (format) {
-      case F32 -> new FloatMatrix(rows, columns, tiles);
-      case F16, BF16 -> new HalfMatrix(format, rows, columns, tiles);
-      case Q4_0 -> new Q4Matrix(rows, columns, tiles);
-      case Q8_0, Q6_K -> new Int8Matrix(format, rows, columns, tiles);
-    };
-  }
-
-  /** Bytes of a tile. @throws IllegalArgumentException if rows are not whole blocks */
-  static long tileBytes(NumericFormat format, int columns) {
-    format.bytes(columns);
-    return switch (format) {
-      case F32 -> 4L * TILE_ROWS * columns;
-      case F16, BF16 -> 2L * TILE_ROWS * columns;
-      case Q4_0 -> (long) columns / Activations.BLOCK * Q4Matrix.BLOCK_BYTES;
-      case Q8_0, Q6_K -> (long) columns / Activations.BLOCK * Int8Matrix.blockBytes(format == NumericFormat.Q6_K);
+    return switch (layout) {
+      case INT4_SYMMETRIC -> new Q4Matrix(rows, columns, tiles);
+      case INT8_SYMMETRIC, INT6_FACTORED -> new Int8Matrix(layout, rows, columns, tiles);
+      case HALF, BFLOAT -> new HalfMatrix(layout, rows, columns, tiles);
+      case FLOAT -> new FloatMatrix(rows, columns, tiles);
     };
   }
 

@@ -3,10 +3,10 @@ package dev.nibble.model;
 import dev.nibble.format.ModelFile;
 import dev.nibble.format.gguf.GgufTensor;
 import dev.nibble.kernel.KernelMode;
-import dev.nibble.kernel.NumericFormat;
 import dev.nibble.kernel.Products;
 import dev.nibble.kernel.TiledMatrix;
 import dev.nibble.kernel.WorkerPool;
+import dev.nibble.kernel.tile.TileMapping;
 import dev.nibble.model.family.Families;
 import dev.nibble.model.family.Family;
 import dev.nibble.model.family.Hyperparameters;
@@ -15,15 +15,14 @@ import dev.nibble.model.family.TensorSpec;
 import dev.nibble.model.kvcache.KvCacheOptions;
 import dev.nibble.model.spec.DecoderSpec;
 import dev.nibble.model.spec.InvalidModelException;
+import dev.nibble.tensor.TensorFormat;
 import java.io.IOException;
-import java.util.Arrays;
 import java.util.EnumSet;
 import java.util.HashMap;
 import java.util.HashSet;
 import java.util.Map;
 import java.util.OptionalLong;
 import java.util.Set;
-import java.util.stream.Collectors;
 
 /** Makes a decoder of a model file: has a family read it, checks shapes, and has its matrices arranged in tiles where the file does not hold them so. */
 public final class DecoderLoader {
@@ -47,13 +46,13 @@ public final class DecoderLoader {
    * @param threads that compute
    * @param formats of its matrices
    */
-  public record Loaded(Decoder model, KernelMode.Choice kernels, int threads, Set<NumericFormat> formats) {}
+  public record Loaded(Decoder model, KernelMode.Choice kernels, int threads, Set<TensorFormat> formats) {}
 
   private final ModelFile file;
   private final Family family;
   private final WorkerPool pool; // null where the model is only checked
   private final Progress progress;
-  private final Set<NumericFormat> formats = EnumSet.noneOf(NumericFormat.class);
+  private final Set<TensorFormat> formats = EnumSet.noneOf(TensorFormat.class);
   private final long total;
   private long done;
 
@@ -227,15 +226,16 @@ public final class DecoderLoader {
 
   /** Null where the model is only checked. */
   private TiledMatrix matrix(GgufTensor tensor, int rows, int columns) throws IOException {
-    NumericFormat format = tensor.format().orElseThrow(() -> invalid("tensor " + tensor.name() + " is " + tensor.type() + "; supported: "
-        + Arrays.stream(NumericFormat.values()).map(Enum::name).collect(Collectors.joining(", "))));
-    formats.add(format);
+    if (TileMapping.of(tensor.type()) instanceof TileMapping.None none) {
+      throw invalid("tensor " + tensor.name() + " is " + tensor.type() + ": " + none.reason() + "; supported: " + TileMapping.names());
+    }
+    formats.add(tensor.type());
     if (pool == null) {
       return null;
     }
     TiledMatrix matrix;
     try {
-      matrix = file.matrix(tensor, format, rows, columns, pool);
+      matrix = file.matrix(tensor, rows, columns, pool);
     } catch (IllegalArgumentException e) {
       throw invalid("tensor " + tensor.name() + ": " + e.getMessage());
     }
@@ -244,7 +244,7 @@ public final class DecoderLoader {
   }
 
   private float[] vector(GgufTensor tensor) throws IOException {
-    if (tensor.format().orElse(null) != NumericFormat.F32) {
+    if (tensor.type() != TensorFormat.F32) {
       throw invalid("tensor " + tensor.name() + " is " + tensor.type() + "; vectors must be F32");
     }
     float[] values = file.vector(tensor);

@@ -2,8 +2,7 @@ package dev.nibble.model;
 
 import dev.nibble.format.ModelFile;
 import dev.nibble.format.gguf.GgufTensor;
-import dev.nibble.kernel.NumericFormat;
-import dev.nibble.kernel.TiledMatrix;
+import dev.nibble.kernel.tile.TileMapping;
 import dev.nibble.model.kvcache.KvCacheFormat;
 import dev.nibble.model.kvcache.KvCacheOptions;
 import dev.nibble.model.kvcache.KvCacheShape;
@@ -43,9 +42,8 @@ public record MemoryNeed(long weights, long sequence, long scratch, int context,
 
   /** Bytes of a tensor of a model that can be run, as it is kept. */
   private static long loaded(GgufTensor tensor) {
-    NumericFormat format = tensor.format().orElseThrow();
     return tensor.shape().size() == 1
         ? Float.BYTES * tensor.elements()
-        : TiledMatrix.tiles((int) tensor.rows()) * TiledMatrix.tileBytes(format, (int) tensor.columns());
+        : TileMapping.require(tensor.type()).bytes((int) tensor.rows(), (int) tensor.columns());
   }
 }

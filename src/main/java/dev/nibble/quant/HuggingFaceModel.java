@@ -4,7 +4,6 @@ import dev.nibble.format.gguf.GgufMetadata;
 import dev.nibble.format.gguf.GgufValue;
 import dev.nibble.format.safetensors.SafetensorsFile;
 import dev.nibble.format.safetensors.SafetensorsTensor;
-import dev.nibble.kernel.NumericFormat;
 import dev.nibble.model.family.Families;
 import dev.nibble.model.family.Family;
 import dev.nibble.model.family.HuggingFaceConfig;
@@ -13,6 +12,7 @@ import dev.nibble.model.family.TensorRole;
 import dev.nibble.model.family.TensorSpec;
 import dev.nibble.model.family.TensorTransform;
 import dev.nibble.model.spec.InvalidModelException;
+import dev.nibble.tensor.TensorFormat;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
@@ -41,7 +41,7 @@ public final class HuggingFaceModel implements ModelSource {
       if (wanted.huggingFaceName().isEmpty()) {
         float[] values = computed.get(wanted.role());
         if (values != null) {
-          tensors.add(new SourceTensor(wanted.ggufName(), 1, values.length, true, NumericFormat.F32,
+          tensors.add(new SourceTensor(wanted.ggufName(), 1, values.length, true, TensorFormat.F32,
               (firstRow, rowCount, out) -> System.arraycopy(values, 0, out, 0, values.length)));
         }
       } else if (isThere(wanted, config)) {
@@ -132,11 +132,11 @@ public final class HuggingFaceModel implements ModelSource {
     };
   }
 
-  private NumericFormat exactFormat(SafetensorsTensor tensor) throws InvalidModelException {
+  private TensorFormat exactFormat(SafetensorsTensor tensor) throws InvalidModelException {
     return switch (tensor.type()) {
-      case F32 -> NumericFormat.F32;
-      case F16 -> NumericFormat.F16;
-      case BF16 -> NumericFormat.BF16;
+      case F32 -> TensorFormat.F32;
+      case F16 -> TensorFormat.F16;
+      case BF16 -> TensorFormat.BF16;
       case BOOL, U8, I8, F8_E5M2, F8_E4M3, I16, U16, I32, U32, I64, U64, F64 -> throw new InvalidModelException(
           "tensor " + tensor.name() + " of " + file.path() + " has type " + tensor.type() + "; only F32, F16 and BF16 can be converted");
     };

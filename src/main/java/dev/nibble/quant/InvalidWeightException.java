@@ -1,6 +1,7 @@
 package dev.nibble.quant;
 
 import dev.nibble.format.Printable;
+import dev.nibble.tensor.UnrepresentableWeightException;
 import java.io.IOException;
 
 /** A weight of a model cannot be stored (not finite, or too large); the message names tensor and index. */

@@ -6,12 +6,12 @@ import dev.nibble.format.llama2c.Llama2cCheckpoint;
 import dev.nibble.format.llama2c.Llama2cConfig;
 import dev.nibble.format.llama2c.Llama2cRole;
 import dev.nibble.format.llama2c.Llama2cTensor;
-import dev.nibble.kernel.NumericFormat;
 import dev.nibble.model.family.Families;
 import dev.nibble.model.family.Family;
 import dev.nibble.model.family.Hyperparameters;
 import dev.nibble.model.family.TensorRole;
 import dev.nibble.model.family.TensorSpec;
+import dev.nibble.tensor.TensorFormat;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
@@ -43,7 +43,7 @@ public final class Llama2cModel implements ModelSource {
       role(wanted.role()).filter(role -> role != Llama2cRole.OUTPUT || !config.sharedClassifier()).ifPresent(role -> {
         Llama2cTensor tensor = checkpoint.tensor(role, Math.max(0, wanted.layer()));
         int columns = tensor.columns();
-        list.add(new SourceTensor(wanted.ggufName(), tensor.rows(), columns, wanted.vector(), NumericFormat.F32,
+        list.add(new SourceTensor(wanted.ggufName(), tensor.rows(), columns, wanted.vector(), TensorFormat.F32,
             (firstRow, rowCount, out) -> tensor.readFloats((long) firstRow * columns, out, rowCount * columns)));
       });
     }

@@ -1,6 +1,6 @@
 package dev.nibble.quant;
 
-import dev.nibble.kernel.NumericFormat;
+import dev.nibble.tensor.TensorFormat;
 import java.util.List;
 
 /**
@@ -40,7 +40,7 @@ public record QuantizationReport(QuantizationScheme scheme, List<TensorReport> t
    * @param meanSquare of the source's weights
    */
   public record TensorReport(
-      String name, List<Long> shape, NumericFormat format, long elements, long bytes, double meanSquaredError, double meanSquare) {
+      String name, List<Long> shape, TensorFormat format, long elements, long bytes, double meanSquaredError, double meanSquare) {
     public TensorReport {
       shape = List.copyOf(shape);
     }
@@ -52,5 +52,5 @@ public record QuantizationReport(QuantizationScheme scheme, List<TensorReport> t
   }
 
   /** A matrix stored in another format than the scheme's, and why. */
-  public record Fallback(String tensor, NumericFormat wanted, NumericFormat used, String reason) {}
+  public record Fallback(String tensor, TensorFormat wanted, TensorFormat used, String reason) {}
 }

@@ -1,6 +1,6 @@
 package dev.nibble.quant;
 
-import dev.nibble.kernel.NumericFormat;
+import dev.nibble.tensor.TensorFormat;
 import java.util.Arrays;
 import java.util.Locale;
 import java.util.stream.Collectors;
@@ -8,23 +8,23 @@ import java.util.stream.Collectors;
 /** How a model's matrices are to be stored. Vectors (norms) always stay F32. */
 public enum QuantizationScheme {
   /** 4.5 bits a weight. */
-  Q4_0(NumericFormat.Q4_0, 2),
+  Q4_0(TensorFormat.Q4_0, 2),
   /** 8.5 bits a weight. */
-  Q8_0(NumericFormat.Q8_0, 7),
-  F16(NumericFormat.F16, 1),
+  Q8_0(TensorFormat.Q8_0, 7),
+  F16(TensorFormat.F16, 1),
   /** Exact for every source. */
-  F32(NumericFormat.F32, 0);
+  F32(TensorFormat.F32, 0);
 
-  private final NumericFormat format;
+  private final TensorFormat format;
   private final int fileType;
 
-  QuantizationScheme(NumericFormat format, int fileType) {
+  QuantizationScheme(TensorFormat format, int fileType) {
     this.format = format;
     this.fileType = fileType;
   }
 
   /** Format of the matrices. */
-  public NumericFormat format() {
+  public TensorFormat format() {
     return format;
   }
 

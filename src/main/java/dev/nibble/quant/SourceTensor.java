@@ -1,6 +1,6 @@
 package dev.nibble.quant;
 
-import dev.nibble.kernel.NumericFormat;
+import dev.nibble.tensor.TensorFormat;
 
 /**
  * A tensor to convert, under its GGUF name, with rows in the order GGUF wants.
@@ -12,7 +12,7 @@ import dev.nibble.kernel.NumericFormat;
  * @param exactFormat unblocked format that holds the source's weights exactly, for rows that do not divide into blocks
  * @param reader gives rows as floats
  */
-public record SourceTensor(String name, int rows, int columns, boolean vector, NumericFormat exactFormat, RowReader reader) {
+public record SourceTensor(String name, int rows, int columns, boolean vector, TensorFormat exactFormat, RowReader reader) {
 
   public long elementCount() {
     return (long) rows * columns;

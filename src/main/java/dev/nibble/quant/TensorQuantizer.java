@@ -1,8 +1,10 @@
 package dev.nibble.quant;
 
-import dev.nibble.kernel.NumericFormat;
 import dev.nibble.quant.QuantizationReport.Fallback;
 import dev.nibble.quant.QuantizationReport.TensorReport;
+import dev.nibble.tensor.BlockEncoder;
+import dev.nibble.tensor.TensorFormat;
+import dev.nibble.tensor.UnrepresentableWeightException;
 import java.io.IOException;
 import java.nio.ByteBuffer;
 import java.nio.channels.WritableByteChannel;
@@ -21,8 +23,8 @@ public final class TensorQuantizer {
   private static final int PIECES = 8;
 
   private final SourceTensor tensor;
-  private final NumericFormat wanted;
-  private final NumericFormat format;
+  private final TensorFormat wanted;
+  private final TensorFormat format;
   private double squaredError;
   private double squares;
   private boolean written;
@@ -30,7 +32,7 @@ public final class TensorQuantizer {
   /** Vectors are given F32 whatever the scheme, and rows that do not divide into blocks the source's own format. */
   public TensorQuantizer(SourceTensor tensor, QuantizationScheme scheme) {
     this.tensor = tensor;
-    wanted = tensor.vector() ? NumericFormat.F32 : scheme.format();
+    wanted = tensor.vector() ? TensorFormat.F32 : scheme.format();
     format = tensor.columns() % wanted.blockSize() == 0 ? wanted : tensor.exactFormat();
   }
 
@@ -39,7 +41,7 @@ public final class TensorQuantizer {
   }
 
   /** The format the tensor is stored in. */
-  public NumericFormat format() {
+  public TensorFormat format() {
     return format;
   }
 
@@ -118,7 +120,7 @@ public final class TensorQuantizer {
 
   /** Scratch for a group of rows, used again for later groups. */
   private static final class Piece {
-    private final NumericFormat format;
+    private final BlockEncoder encoder;
     private final float[] weights;
     private final float[] restored;
     private final byte[] blocks;
@@ -129,8 +131,8 @@ public final class TensorQuantizer {
     private double squares;
     private UnrepresentableWeightException failure;
 
-    Piece(int weightCount, NumericFormat format) {
-      this.format = format;
+    Piece(int weightCount, TensorFormat format) {
+      encoder = format.encoder();
       weights = new float[weightCount];
       restored = new float[weightCount];
       blocks = new byte[Math.toIntExact(format.bytes(weightCount))];
@@ -140,15 +142,15 @@ public final class TensorQuantizer {
       this.firstRow = firstRow;
       this.rows = rows;
       int count = rows * tensor.columns();
-      bytes = (int) format.bytes(count);
+      bytes = (int) encoder.format().bytes(count);
       tensor.reader().read(firstRow, rows, weights);
       try {
-        BlockQuantizer.quantize(format, weights, 0, count, blocks, 0);
+        encoder.encode(weights, 0, count, blocks, 0);
       } catch (UnrepresentableWeightException e) {
         failure = e;
         return;
       }
-      BlockQuantizer.dequantize(format, blocks, 0, restored, 0, count);
+      encoder.decode(blocks, 0, restored, 0, count);
       double errorSum = 0;
       double squareSum = 0;
       for (int i = 0; i < count; i++) {

@@ -2,7 +2,10 @@ package dev.nibble.tensor;
 
 import java.util.Objects;
 
-/** A codec that writes blocks, too: rounded to nearest, by ggml's reference rules (plain float arithmetic, the unrounded scale's reciprocal) unless it says otherwise. */
+/**
+ * A codec that writes blocks, too: rounded to nearest, by ggml's reference rules (plain float arithmetic, the unrounded scale's reciprocal) unless it says
+ * otherwise.
+ */
 public interface BlockEncoder extends BlockCodec {
   /**
    * Rounds one block.

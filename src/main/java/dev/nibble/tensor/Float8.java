@@ -98,8 +98,8 @@ public enum Float8 {
   }
 
   /**
-   * The code of the nearest value, halves to the even one. What is larger than the largest value becomes that: it is never infinite. E8M0 has only the magnitude
-   * of its argument.
+   * The code of the nearest value, halves to the even one. What is larger than the largest value becomes that: it is never infinite. E8M0 takes the magnitude
+   * alone.
    *
    * @throws IllegalArgumentException for a NaN where the format has none
    */

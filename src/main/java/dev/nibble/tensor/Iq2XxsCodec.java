@@ -5,7 +5,7 @@ package dev.nibble.tensor;
  *
  * <pre>
  *  0  2  d, binary16
- *  2 64  for each 32 weights: 4 bytes, points of {@link Codebook#IQ2_XXS} for each 8 weights; 4 bytes: 7 bits of {@link Signs} for each 8 weights, then s, 4 bits
+ *  2 64  for each 32 weights: 4 bytes, points of {@link Codebook#IQ2_XXS} for each 8 weights; 4 bytes: 7 bits of {@link Signs} for each 8, then s, 4 bits
  * </pre>
  *
  * w = d (s + 1/2) / 4 × ± point.

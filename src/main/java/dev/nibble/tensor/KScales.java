@@ -1,8 +1,8 @@
 package dev.nibble.tensor;
 
 /**
- * The scales of Q4_K and Q5_K: of each 32 weights a 6-bit scale and a 6-bit minimum, in 12 bytes. Groups g of 0 to 3 have their scale in the low six bits of byte
- * g, their minimum in those of byte 4 + g. Groups 4 + g have the low four bits in byte 8 + g (scale in the low half), the high two in the high bits of
+ * The scales of Q4_K and Q5_K: of each 32 weights a 6-bit scale and a 6-bit minimum, in 12 bytes. Groups g of 0 to 3 have their scale in the low six bits of
+ * byte g, their minimum in those of byte 4 + g. Groups 4 + g have the low four bits in byte 8 + g (scale in the low half), the high two in the high bits of
  * bytes g and 4 + g.
  */
 final class KScales {

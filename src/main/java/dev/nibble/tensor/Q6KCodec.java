@@ -15,7 +15,8 @@ import java.util.Arrays;
  * 208   2  d, binary16
  * </pre>
  *
- * w = d s (q - 32). Written with the largest magnitude of each 16 weights as scale, without ggml's search for a better one: a valid block, slightly less precise.
+ * w = d s (q - 32). Written with the largest magnitude of each 16 weights as scale, without ggml's search for a better one: a valid block, slightly less
+ * precise.
  */
 final class Q6KCodec extends IntegerBlocks implements BlockEncoder {
   private static final VarHandle LONGS = MethodHandles.byteArrayViewVarHandle(long[].class, ByteOrder.LITTLE_ENDIAN);

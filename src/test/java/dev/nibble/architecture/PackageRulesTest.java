@@ -9,6 +9,7 @@ import static com.tngtech.archunit.library.dependencies.SlicesRuleDefinition.sli
 import com.tngtech.archunit.core.domain.JavaClasses;
 import com.tngtech.archunit.core.importer.ClassFileImporter;
 import com.tngtech.archunit.core.importer.ImportOption;
+import dev.nibble.kernel.TiledMatrix;
 import org.junit.jupiter.api.Test;
 
 /** One direction only: what each package must not know. */
@@ -22,6 +23,14 @@ final class PackageRulesTest {
   @Test
   void formatsOfTensorsKnowNothingOfNibble() {
     classes().that().resideInAPackage("dev.nibble.tensor..").should().onlyDependOnClassesThat().resideInAnyPackage("dev.nibble.tensor..", "java..").check(classes);
+  }
+
+  /** Neither which class calls them nor which file they came from: what lies where in a tile is told by its layout. */
+  @Test
+  void kernelsAndLayoutsKnowNoMatrices() {
+    noClasses().that().haveNameMatching("dev\\.nibble\\.kernel\\..*Kernel[0-9]*").should().dependOnClassesThat().areAssignableTo(TiledMatrix.class).check(classes);
+    classes().that().resideInAPackage("dev.nibble.kernel.tile..").should()
+        .onlyDependOnClassesThat().resideInAnyPackage("dev.nibble.kernel.tile..", "dev.nibble.tensor..", "java..").check(classes);
   }
 
   @Test

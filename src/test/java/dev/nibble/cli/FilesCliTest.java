@@ -10,9 +10,9 @@ import dev.nibble.SparseFiles;
 import dev.nibble.format.gguf.GgufFile;
 import dev.nibble.format.gguf.GgufMetadata;
 import dev.nibble.format.gguf.GgufTensor;
-import dev.nibble.format.gguf.GgufTensorType;
 import dev.nibble.format.gguf.GgufValue;
 import dev.nibble.format.gguf.GgufWriter;
+import dev.nibble.tensor.TensorFormat;
 import java.io.IOException;
 import java.nio.ByteBuffer;
 import java.nio.ByteOrder;
@@ -57,7 +57,7 @@ class FilesCliTest extends CliProcess {
       for (GgufTensor tensor : home.tensors()) {
         byte[] bytes = new byte[(int) tensor.bytes()];
         home.source(tensor).read(0, bytes, bytes.length);
-        writer.tensor(tensor.name(), tensor.shape().stream().mapToLong(Long::longValue).toArray(), tensor.format().orElseThrow(),
+        writer.tensor(tensor.name(), tensor.shape().stream().mapToLong(Long::longValue).toArray(), tensor.type(),
             channel -> channel.write(ByteBuffer.wrap(bytes)));
       }
       writer.write(path);
@@ -298,7 +298,7 @@ class FilesCliTest extends CliProcess {
     byte[] bytes = Files.readAllBytes(EMBEDDED);
     try (GgufFile file = GgufFile.open(EMBEDDED)) {
       for (GgufTensor tensor : file.tensors()) {
-        for (long i = 0; tensor.type() == GgufTensorType.Q4_0 && i < tensor.bytes(); i++) {
+        for (long i = 0; tensor.type() == TensorFormat.Q4_0 && i < tensor.bytes(); i++) {
           bytes[(int) (tensor.offset() + i)] ^= (byte) (i % 18 < 2 ? 0 : 0x77); // nibbles, not scales
         }
       }

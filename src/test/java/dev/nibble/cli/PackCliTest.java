@@ -8,7 +8,7 @@ import dev.nibble.format.gguf.GgufFile;
 import dev.nibble.format.gguf.GgufMetadata;
 import dev.nibble.format.gguf.GgufValue;
 import dev.nibble.format.gguf.GgufWriter;
-import dev.nibble.kernel.NumericFormat;
+import dev.nibble.tensor.TensorFormat;
 import java.io.IOException;
 import java.nio.ByteBuffer;
 import java.nio.ByteOrder;
@@ -52,7 +52,7 @@ class PackCliTest extends CliProcess {
     assertThat(report.path("source_bytes").asLong()).isEqualTo(Files.size(EMBEDDED));
     assertThat(report.path("source_sha256").asText())
         .isEqualTo(HexFormat.of().formatHex(MessageDigest.getInstance("SHA-256").digest(Files.readAllBytes(EMBEDDED))));
-    assertThat(nibble("inspect", pack.toString()).out()).contains("packed v1", "tile layout", "source sha256", "blk.3.attn_v.weight", "2048 tokens");
+    assertThat(nibble("inspect", pack.toString()).out()).contains("packed v2", "tile layouts", "source sha256", "blk.3.attn_v.weight", "2048 tokens");
     Outcome verified = nibble("inspect", "--verify", pack.toString());
     assertThat(verified).isEqualTo(new Outcome(0, pack + ": all of its " + (report.path("tensors").size() + 1) + " sections are as they were packed\n", ""));
     refuses("is no packed file", "inspect", "--verify", EMBEDDED.toString());
@@ -173,11 +173,11 @@ class PackCliTest extends CliProcess {
   }
 
   private static void matrix(GgufWriter writer, String name, int rows, int columns) {
-    byte[] row = new byte[(int) NumericFormat.Q4_0.bytes(columns)];
+    byte[] row = new byte[(int) TensorFormat.Q4_0.bytes(columns)];
     for (int at = 0; at < row.length; at++) {
       row[at] = (byte) (at % 18 == 0 ? 0 : at % 18 == 1 ? 0x20 : 0x79); // scale 2^-7, weights 1 and -1 of it
     }
-    writer.tensor(name + ".weight", new long[] {columns, rows}, NumericFormat.Q4_0, channel -> {
+    writer.tensor(name + ".weight", new long[] {columns, rows}, TensorFormat.Q4_0, channel -> {
       for (int r = 0; r < rows; r++) {
         channel.write(ByteBuffer.wrap(row));
       }
@@ -185,7 +185,7 @@ class PackCliTest extends CliProcess {
   }
 
   private static void norm(GgufWriter writer, String name, int length) {
-    writer.tensor(name + ".weight", new long[] {length}, NumericFormat.F32, channel -> {
+    writer.tensor(name + ".weight", new long[] {length}, TensorFormat.F32, channel -> {
       ByteBuffer ones = ByteBuffer.allocate(4 * length).order(ByteOrder.LITTLE_ENDIAN);
       for (int i = 0; i < length; i++) {
         ones.putFloat(1);

@@ -122,7 +122,7 @@ final class HostileModelsTest {
     file.metadata().keys().forEach(key -> writer.metadata(key, file.metadata().find(key).orElseThrow()));
     change.accept(writer);
     for (GgufTensor tensor : file.tensors()) {
-      writer.tensor(tensor.name(), tensor.shape().stream().mapToLong(Long::longValue).toArray(), tensor.format().orElseThrow(),
+      writer.tensor(tensor.name(), tensor.shape().stream().mapToLong(Long::longValue).toArray(), tensor.type(),
           channel -> channel.write(java.nio.ByteBuffer.wrap(home, (int) tensor.offset(), (int) tensor.bytes())));
     }
     ByteArrayOutputStream out = new ByteArrayOutputStream();

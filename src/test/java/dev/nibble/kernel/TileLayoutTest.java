@@ -2,6 +2,10 @@ package dev.nibble.kernel;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
+import dev.nibble.kernel.tile.TileLayout;
+import dev.nibble.kernel.tile.TileMapping;
+import dev.nibble.tensor.RandomBlocks;
+import dev.nibble.tensor.TensorFormat;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
@@ -10,8 +14,8 @@ import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
 
 /**
- * The bytes of tiles, which packed files keep. The checksums come from a program that lays out tiles weight by weight as {@link Q4Matrix} and its
- * siblings describe them. Where a layout changes on purpose, they change here and {@link TilePacker#LAYOUT_VERSION} counts up.
+ * The bytes of tiles, which packed files keep. The checksums come from a program that lays out tiles weight by weight as {@link TileLayout} describes
+ * them. Where a layout changes on purpose, they change here and its version counts up.
  */
 final class TileLayoutTest {
   private static final int ROWS = 20; // the second tile is not full
@@ -19,8 +23,8 @@ final class TileLayoutTest {
 
   @ParameterizedTest
   @CsvSource({"F32, 4ba0cc3c", "F16, 73aa349f", "BF16, 73aa349f", "Q4_0, c4bb7516", "Q8_0, 6b382b9b", "Q6_K, 9739b8f3"})
-  void tilesOfLayoutOneHaveTheseBytes(NumericFormat format, String checksum) {
-    assertThat(TilePacker.LAYOUT_VERSION).isEqualTo(1);
+  void tilesOfLayoutOneHaveTheseBytes(TensorFormat format, String checksum) {
+    assertThat(TileMapping.require(format).version()).isEqualTo(1);
     try (Arena arena = Arena.ofShared(); WorkerPool pool = new WorkerPool(2)) {
       byte[] rows = rows(format);
       MemorySegment source = arena.allocate(rows.length, 8);
@@ -32,18 +36,11 @@ final class TileLayoutTest {
   }
 
   /** Bytes of all values, but for one bit of each exponent, so that scales and floats are finite. */
-  private static byte[] rows(NumericFormat format) {
+  private static byte[] rows(TensorFormat format) {
     byte[] bytes = new byte[(int) format.bytes(ROWS * COLUMNS)];
     for (int i = 0; i < bytes.length; i++) {
       bytes[i] = (byte) (i * 31 + (i >> 8) * 17 + 5);
-      boolean exponent = switch (format) {
-        case F32 -> i % 4 == 3;
-        case F16, BF16 -> i % 2 == 1;
-        case Q4_0, Q8_0 -> i % format.blockBytes() == 1;
-        case Q6_K -> i % format.blockBytes() == 209;
-      };
-      bytes[i] &= exponent ? (byte) 0xbf : (byte) 0xff;
     }
-    return bytes;
+    return RandomBlocks.finite(format, bytes);
   }
 }

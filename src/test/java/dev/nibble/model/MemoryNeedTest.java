@@ -19,7 +19,7 @@ final class MemoryNeedTest {
       MemoryNeed need = MemoryNeed.of(file, KvCacheOptions.DEFAULT);
       for (GgufTensor tensor : file.tensors()) {
         loaded += tensor.shape().size() == 1 ? 4L * file.vector(tensor).length
-            : file.matrix(tensor, tensor.format().orElseThrow(), (int) tensor.rows(), (int) tensor.columns(), pool).bytes();
+            : file.matrix(tensor, (int) tensor.rows(), (int) tensor.columns(), pool).bytes();
       }
       assertThat(need.weights()).isEqualTo(loaded);
       assertThat(need.context()).isEqualTo(1024);

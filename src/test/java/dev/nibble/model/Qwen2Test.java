@@ -5,10 +5,10 @@ import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
 import dev.nibble.format.gguf.GgufFile;
 import dev.nibble.format.gguf.GgufWriter;
-import dev.nibble.kernel.NumericFormat;
 import dev.nibble.model.spec.InvalidModelException;
 import dev.nibble.model.spec.RopePairs;
 import dev.nibble.model.kvcache.KvCacheOptions;
+import dev.nibble.tensor.TensorFormat;
 import java.io.ByteArrayOutputStream;
 import java.lang.foreign.MemorySegment;
 import java.nio.ByteBuffer;
@@ -63,13 +63,13 @@ final class Qwen2Test {
 
   @Test
   void refusesABiasOfAnotherShapeOrFormat() throws Exception {
-    assertThatThrownBy(() -> loadWithBias(new long[] {WIDTH / 2}, NumericFormat.F32))
+    assertThatThrownBy(() -> loadWithBias(new long[] {WIDTH / 2}, TensorFormat.F32))
         .isInstanceOf(InvalidModelException.class).hasMessageContaining("tensor blk.0.attn_q.bias has shape [32], but the metadata imply [64]");
-    assertThatThrownBy(() -> loadWithBias(new long[] {WIDTH}, NumericFormat.F16))
+    assertThatThrownBy(() -> loadWithBias(new long[] {WIDTH}, TensorFormat.F16))
         .isInstanceOf(InvalidModelException.class).hasMessageContaining("tensor blk.0.attn_q.bias is F16; vectors must be F32");
   }
 
-  private void loadWithBias(long[] shape, NumericFormat format) throws Exception {
+  private void loadWithBias(long[] shape, TensorFormat format) throws Exception {
     GgufWriter other = new GgufWriter();
     GgufFile made = new Qwen2Test().tiny.file();
     for (String key : made.metadata().keys()) {
@@ -83,7 +83,7 @@ final class Qwen2Test {
         made.source(tensor).read(0, content, content.length);
       }
       ByteBuffer bytes = ByteBuffer.wrap(content);
-      other.tensor(tensor.name(), changed ? shape : kept, changed ? format : NumericFormat.F32, channel -> channel.write(bytes));
+      other.tensor(tensor.name(), changed ? shape : kept, changed ? format : TensorFormat.F32, channel -> channel.write(bytes));
     }
     ByteArrayOutputStream out = new ByteArrayOutputStream();
     other.write(Channels.newChannel(out));

@@ -7,11 +7,11 @@ import dev.nibble.format.ModelFile;
 import dev.nibble.format.gguf.GgufValue;
 import dev.nibble.format.pack.PackFile;
 import dev.nibble.format.pack.PackWriter;
-import dev.nibble.kernel.NumericFormat;
 import dev.nibble.kernel.WorkerPool;
 import dev.nibble.model.spec.InvalidModelException;
 import dev.nibble.model.spec.RopePairs;
 import dev.nibble.model.kvcache.KvCacheOptions;
+import dev.nibble.tensor.TensorFormat;
 import java.io.IOException;
 import java.nio.ByteBuffer;
 import java.nio.file.Files;
@@ -120,7 +120,7 @@ final class RopeScalingTest {
   @Test
   void refusesFactorsThatCanNotBe() throws Exception {
     refuses(llama().vector("rope_freqs.weight", 1, 1, 1), "tensor rope_freqs.weight has shape [3], but the metadata imply [8]");
-    refuses(llama().tensor("rope_freqs.weight", NumericFormat.F16, ByteBuffer.allocate(2 * PAIRS), PAIRS),
+    refuses(llama().tensor("rope_freqs.weight", TensorFormat.F16, ByteBuffer.allocate(2 * PAIRS), PAIRS),
         "tensor rope_freqs.weight is F16; vectors must be F32");
     for (float wrong : new float[] {Float.NaN, Float.POSITIVE_INFINITY}) {
       refuses(llama().vector("rope_freqs.weight", 1, 1, 1, 1, wrong, 1, 1, 1), "tensor rope_freqs.weight has a weight that is not finite");

@@ -3,8 +3,8 @@ package dev.nibble.model;
 import dev.nibble.format.gguf.GgufFile;
 import dev.nibble.format.gguf.GgufValue;
 import dev.nibble.format.gguf.GgufWriter;
-import dev.nibble.kernel.NumericFormat;
 import dev.nibble.model.spec.RopePairs;
+import dev.nibble.tensor.TensorFormat;
 import java.io.ByteArrayOutputStream;
 import java.io.IOException;
 import java.lang.foreign.MemorySegment;
@@ -62,10 +62,10 @@ final class TinyDecoder {
   TinyDecoder vector(String name, float... values) {
     ByteBuffer bytes = ByteBuffer.allocate(Float.BYTES * values.length).order(ByteOrder.LITTLE_ENDIAN);
     bytes.asFloatBuffer().put(values);
-    return tensor(name, NumericFormat.F32, bytes, values.length);
+    return tensor(name, TensorFormat.F32, bytes, values.length);
   }
 
-  TinyDecoder tensor(String name, NumericFormat format, ByteBuffer bytes, long... shape) {
+  TinyDecoder tensor(String name, TensorFormat format, ByteBuffer bytes, long... shape) {
     writer.tensor(name, shape, format, channel -> channel.write(bytes.rewind()));
     return this;
   }
@@ -78,7 +78,7 @@ final class TinyDecoder {
       bytes.putFloat(values[i]);
     }
     tensors.put(name, values);
-    tensor(name, NumericFormat.F32, bytes, Arrays.stream(shape).mapToLong(i -> i).toArray());
+    tensor(name, TensorFormat.F32, bytes, Arrays.stream(shape).mapToLong(i -> i).toArray());
   }
 
   /** The file; to be called once. */

@@ -7,9 +7,9 @@ import dev.nibble.SharedFixtures;
 import dev.nibble.format.safetensors.SafetensorsFile;
 import dev.nibble.format.safetensors.SafetensorsTensor;
 import dev.nibble.format.gguf.GgufValue;
-import dev.nibble.kernel.NumericFormat;
 import dev.nibble.model.family.TensorTransform;
 import dev.nibble.model.spec.InvalidModelException;
+import dev.nibble.tensor.TensorFormat;
 import java.io.ByteArrayOutputStream;
 import java.io.IOException;
 import java.nio.channels.Channels;
@@ -61,10 +61,10 @@ class ModelSourceTest {
     Llama2cModel source = Llama2cModel.open(SharedFixtures.require("models/stories260K/stories260K.bin"));
     assertThat(Llama2cModel.tokenizerBeside(source.weightsFile())).hasValueSatisfying(path -> assertThat(path).hasFileName("tok512.bin"));
     TensorQuantizer down = new TensorQuantizer(tensor(source, "blk.0.ffn_down.weight"), QuantizationScheme.Q4_0);
-    assertThat(down.format()).isEqualTo(NumericFormat.F32);
+    assertThat(down.format()).isEqualTo(TensorFormat.F32);
     assertThat(down.fallback()).hasValueSatisfying(fallback -> assertThat(fallback.reason()).contains("172"));
     TensorQuantizer norm = new TensorQuantizer(tensor(source, "blk.0.ffn_norm.weight"), QuantizationScheme.Q4_0);
-    assertThat(norm.format()).isEqualTo(NumericFormat.F32);
+    assertThat(norm.format()).isEqualTo(TensorFormat.F32);
     assertThat(norm.fallback()).isEmpty();
     for (QuantizationScheme scheme : QuantizationScheme.values()) {
       for (SourceTensor tensor : source.tensors()) {
@@ -86,7 +86,7 @@ class ModelSourceTest {
   @Test
   void piecesAddUpToTheWhole() throws IOException {
     // 6000 rows of 256 are many pieces; each row must come out as if quantised alone.
-    SourceTensor tensor = new SourceTensor("t", 6000, 256, false, NumericFormat.F32, (first, rows, out) -> {
+    SourceTensor tensor = new SourceTensor("t", 6000, 256, false, TensorFormat.F32, (first, rows, out) -> {
       for (int i = 0; i < rows * 256; i++) {
         out[i] = (float) Math.sin(first * 256.0 + i);
       }
@@ -96,12 +96,12 @@ class ModelSourceTest {
     quantizer.writeTo(Channels.newChannel(bytes));
     float[] all = new float[6000 * 256];
     tensor.reader().read(0, 6000, all);
-    assertThat(bytes.toByteArray()).isEqualTo(BlockQuantizer.quantize(NumericFormat.Q4_0, all));
+    assertThat(bytes.toByteArray()).isEqualTo(TensorFormat.Q4_0.encoder().encode(all));
   }
 
   @Test
   void badWeightsAreNamed() {
-    SourceTensor tensor = new SourceTensor("blk.1.attn_q.weight", 6000, 256, false, NumericFormat.F32, (first, rows, out) -> {
+    SourceTensor tensor = new SourceTensor("blk.1.attn_q.weight", 6000, 256, false, TensorFormat.F32, (first, rows, out) -> {
       for (int i = 0; i < rows * 256; i++) {
         out[i] = first * 256 + i == 5000 * 256 + 7 ? Float.NaN : 1f;
       }

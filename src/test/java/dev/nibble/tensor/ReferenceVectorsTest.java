@@ -64,7 +64,8 @@ final class ReferenceVectorsTest {
   }
 
   @ParameterizedTest
-  @CsvSource({"E4M3FN, e4m3fn, e4m3fn.saturated", "E5M2, e5m2, e5m2.saturated", "E4M3FNUZ, e4m3fnuz, e4m3fnuz.saturated", "E5M2FNUZ, e5m2fnuz, e5m2fnuz.saturated",
+  @CsvSource({"E4M3FN, e4m3fn, e4m3fn.saturated", "E5M2, e5m2, e5m2.saturated", "E4M3FNUZ, e4m3fnuz, e4m3fnuz.saturated",
+      "E5M2FNUZ, e5m2fnuz, e5m2fnuz.saturated",
       "E8M0, e8m0fnu, e8m0fnu", "E2M1, e2m1fn, e2m1fn", "E2M3, e2m3fn, e2m3fn", "E3M2, e3m2fn, e3m2fn"})
   void smallFloatsAreThoseOfOthers(Float8 format, String table, String codes) throws IOException {
     SafetensorsFile file = SafetensorsFile.open(SharedFixtures.require("reference/fp8.safetensors"));

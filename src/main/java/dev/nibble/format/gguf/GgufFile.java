@@ -2,11 +2,11 @@ package dev.nibble.format.gguf;
 
 import dev.nibble.format.InputFile;
 import dev.nibble.format.ModelFile;
-import dev.nibble.kernel.NumericFormat;
 import dev.nibble.kernel.RowSource;
 import dev.nibble.kernel.TilePacker;
 import dev.nibble.kernel.TiledMatrix;
 import dev.nibble.kernel.WorkerPool;
+import dev.nibble.kernel.tile.TileMapping;
 import java.io.EOFException;
 import java.io.IOException;
 import java.io.UncheckedIOException;
@@ -165,28 +165,28 @@ public final class GgufFile implements ModelFile {
   }
 
   @Override
-  public TiledMatrix matrix(GgufTensor tensor, NumericFormat format, int rows, int columns, WorkerPool pool) throws IOException {
+  public TiledMatrix matrix(GgufTensor tensor, int rows, int columns, WorkerPool pool) throws IOException {
     if (memory == null) {
       memory = allocate(pool);
     }
     MemorySegment target = memory.remove(tensor.name());
     if (target == null) {
-      return TilePacker.pack(format, source(tensor), rows, columns, Arena.global(), pool);
+      return TilePacker.pack(tensor.type(), source(tensor), rows, columns, Arena.global(), pool);
     }
-    TilePacker.pack(format, source(tensor), rows, columns, 0, TiledMatrix.tiles(rows), target, pool);
-    return TiledMatrix.of(format, rows, columns, target);
+    TilePacker.pack(tensor.type(), source(tensor), rows, columns, 0, TiledMatrix.tiles(rows), target, pool);
+    return TiledMatrix.of(TileMapping.require(tensor.type()), rows, columns, target);
   }
 
   /** Memory for the tiles of all matrices. It comes filled with zeros, and one thread alone would do that for a good part of the whole loading time. */
   private Map<String, MemorySegment> allocate(WorkerPool pool) {
-    List<GgufTensor> matrices = tensors().stream().filter(tensor -> tensor.shape().size() == 2 && tensor.format().isPresent()
+    List<GgufTensor> matrices = tensors().stream().filter(tensor -> tensor.shape().size() == 2 && TileMapping.layoutOf(tensor.type()).isPresent()
         && tensor.columns() <= Integer.MAX_VALUE && tensor.rows() <= Integer.MAX_VALUE - TiledMatrix.TILE_ROWS).toList(); // others are no matrices to compute with
     MemorySegment[] segments = new MemorySegment[matrices.size()];
     pool.run(segments.length, 1, (worker, from, to) -> {
       for (int i = from; i < to; i++) {
         GgufTensor tensor = matrices.get(i);
-        long tile = TiledMatrix.tileBytes(tensor.format().orElseThrow(), (int) tensor.columns());
-        segments[i] = Arena.global().allocate(tile * TiledMatrix.tiles((int) tensor.rows()), 64);
+        long size = TileMapping.require(tensor.type()).bytes((int) tensor.rows(), (int) tensor.columns());
+        segments[i] = Arena.global().allocate(size, 64);
       }
     });
     Map<String, MemorySegment> named = new HashMap<>();

@@ -1,5 +1,6 @@
 package dev.nibble.format.gguf;
 
+import dev.nibble.tensor.TensorFormat;
 import java.io.EOFException;
 import java.io.IOException;
 import java.nio.ByteBuffer;
@@ -101,7 +102,7 @@ final class GgufReader {
     return (int) whole.value();
   }
 
-  private record Entry(String name, List<Long> shape, GgufTensorType type, long bytes, long relative, long at) {}
+  private record Entry(String name, List<Long> shape, TensorFormat type, long bytes, long relative, long at) {}
 
   private Map<String, GgufTensor> tensors(int count, int alignment) throws IOException {
     List<Entry> entries = new ArrayList<>(count);
@@ -168,7 +169,7 @@ final class GgufReader {
     need(4, "type of tensor " + name);
     int number = in.getInt();
     long typeAt = at;
-    GgufTensorType type = GgufTensorType.of(number)
+    TensorFormat type = TensorFormat.ofGgufNumber(number)
         .orElseThrow(() -> invalid("tensor " + name + " has unknown type " + Integer.toUnsignedString(number), typeAt));
     if (shape.getFirst() % type.blockSize() != 0) {
       throw invalid("rows of " + shape.getFirst() + " weights of tensor " + name + " are not whole " + type + " blocks of " + type.blockSize(), at);

@@ -1,8 +1,7 @@
 package dev.nibble.format.gguf;
 
-import dev.nibble.kernel.NumericFormat;
+import dev.nibble.tensor.TensorFormat;
 import java.util.List;
-import java.util.Optional;
 
 /**
  * A tensor of a model file.
@@ -13,14 +12,9 @@ import java.util.Optional;
  * @param offset of the data, from the file's beginning
  * @param bytes of the data
  */
-public record GgufTensor(String name, List<Long> shape, GgufTensorType type, long offset, long bytes) {
+public record GgufTensor(String name, List<Long> shape, TensorFormat type, long offset, long bytes) {
   public GgufTensor {
     shape = List.copyOf(shape);
-  }
-
-  /** The format to compute in, where Nibble has it. */
-  public Optional<NumericFormat> format() {
-    return NumericFormat.ofGgufType(type.number());
   }
 
   /** Weights of a row: the innermost dimension. */

@@ -2,7 +2,7 @@ package dev.nibble.format.gguf;
 
 import dev.nibble.format.ModelFile;
 import dev.nibble.format.NewFile;
-import dev.nibble.kernel.NumericFormat;
+import dev.nibble.tensor.TensorFormat;
 import java.io.BufferedOutputStream;
 import java.io.ByteArrayOutputStream;
 import java.io.DataOutputStream;
@@ -33,7 +33,7 @@ public final class GgufWriter {
   private final List<Entry> tensors = new ArrayList<>();
   private final Set<String> names = new HashSet<>();
 
-  private record Entry(String name, long[] shape, NumericFormat format, long bytes, DataSource source) {}
+  private record Entry(String name, long[] shape, TensorFormat format, long bytes, DataSource source) {}
 
   /** Writes a tensor's bytes. */
   @FunctionalInterface
@@ -56,7 +56,7 @@ public final class GgufWriter {
    * @param shape innermost dimension first
    * @throws IllegalArgumentException for a name given before, or rows that are not whole blocks
    */
-  public GgufWriter tensor(String name, long[] shape, NumericFormat format, DataSource source) {
+  public GgufWriter tensor(String name, long[] shape, TensorFormat format, DataSource source) {
     if (!names.add(name)) {
       throw new IllegalArgumentException("tensor " + name + " was added before");
     }
@@ -130,7 +130,7 @@ public final class GgufWriter {
       for (long dimension : tensor.shape) {
         little.int64(dimension);
       }
-      little.int32(tensor.format.ggufType());
+      little.int32(tensor.format.ggufNumber());
       little.int64(offset);
       offset += Math.ceilDiv(tensor.bytes, ALIGNMENT) * ALIGNMENT;
     }

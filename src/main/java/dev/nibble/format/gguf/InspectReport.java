@@ -5,7 +5,8 @@ import com.fasterxml.jackson.databind.node.JsonNodeFactory;
 import com.fasterxml.jackson.databind.node.ObjectNode;
 import dev.nibble.format.ModelFile;
 import dev.nibble.format.Printable;
-import dev.nibble.kernel.NumericFormat;
+import dev.nibble.kernel.tile.TileMapping;
+import dev.nibble.tensor.TensorFormat;
 import java.util.List;
 import java.util.Locale;
 import java.util.Map;
@@ -17,7 +18,7 @@ public final class InspectReport {
   private static final int LONGEST_VALUE = 60; // characters of a metadata value shown to people
 
   private final ModelFile file;
-  private final Map<GgufTensorType, long[]> mix = new TreeMap<>(); // type to tensors, elements, bytes
+  private final Map<TensorFormat, long[]> mix = new TreeMap<>(); // type to tensors, elements, bytes
   private final Map<String, String> findings;
 
   public InspectReport(ModelFile file) {
@@ -87,8 +88,8 @@ public final class InspectReport {
     return text.toString();
   }
 
-  private static boolean computed(GgufTensorType type) {
-    return NumericFormat.ofGgufType(type.number()).isPresent();
+  private static boolean computed(TensorFormat type) {
+    return TileMapping.layoutOf(type).isPresent();
   }
 
   private static void line(StringBuilder text, String what, String value) {

@@ -7,9 +7,9 @@ import dev.nibble.format.gguf.GgufFile;
 import dev.nibble.format.gguf.GgufMetadata;
 import dev.nibble.format.gguf.GgufTensor;
 import dev.nibble.format.gguf.InvalidGgufException;
-import dev.nibble.kernel.NumericFormat;
 import dev.nibble.kernel.TiledMatrix;
 import dev.nibble.kernel.WorkerPool;
+import dev.nibble.kernel.tile.TileLayout;
 import java.io.IOException;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
@@ -26,6 +26,7 @@ import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
+import java.util.stream.Collectors;
 import java.util.zip.CRC32C;
 
 /**
@@ -39,6 +40,7 @@ public final class PackFile implements ModelFile {
   private final PackHeader header;
   private final GgufMetadata metadata;
   private final Map<String, GgufTensor> tensors;
+  private final Map<String, TileLayout> layouts; // of matrices
   private final FileChannel channel;
   private final boolean owned; // the channel is this one's, and the file in its place
   private boolean guarded;
@@ -51,6 +53,8 @@ public final class PackFile implements ModelFile {
     this.header = header;
     this.metadata = metadata;
     this.tensors = Collections.unmodifiableMap(tensors);
+    layouts = header.sections().stream().filter(section -> section.layout().isPresent())
+        .collect(Collectors.toMap(PackHeader.Section::name, section -> section.layout().orElseThrow()));
   }
 
   /** Whether a file's first bytes say that it is a packed model. @throws IOException if it can't be read */
@@ -189,7 +193,8 @@ public final class PackFile implements ModelFile {
   @Override
   public Map<String, String> facts() {
     Map<String, String> facts = new LinkedHashMap<>();
-    facts.put("tile_layout", Integer.toString(header.layout()));
+    facts.put("tile_layouts", layouts.values().stream().distinct().sorted()
+        .map(layout -> layout + " version " + layout.version()).collect(Collectors.joining(", ")));
     facts.put("source_bytes", Long.toString(header.source().bytes()));
     facts.put("source_sha256", header.source().sha256().orElse("not computed"));
     return facts;
@@ -217,11 +222,11 @@ public final class PackFile implements ModelFile {
 
   /** The mapped tiles themselves: nothing is read, so nothing is known of the weights' values. */
   @Override
-  public TiledMatrix matrix(GgufTensor tensor, NumericFormat format, int rows, int columns, WorkerPool pool) throws IOException {
+  public TiledMatrix matrix(GgufTensor tensor, int rows, int columns, WorkerPool pool) throws IOException {
     if (mapping == null) {
       mapping = channel.map(FileChannel.MapMode.READ_ONLY, 0, size(), Arena.global());
     }
-    return TiledMatrix.of(format, rows, columns, mapping.asSlice(tensor.offset(), tensor.bytes()));
+    return TiledMatrix.of(layouts.get(tensor.name()), rows, columns, mapping.asSlice(tensor.offset(), tensor.bytes()));
   }
 
   @Override

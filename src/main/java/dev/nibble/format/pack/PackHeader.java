@@ -1,10 +1,9 @@
 package dev.nibble.format.pack;
 
 import dev.nibble.format.gguf.GgufTensor;
-import dev.nibble.format.gguf.GgufTensorType;
-import dev.nibble.kernel.NumericFormat;
-import dev.nibble.kernel.TilePacker;
-import dev.nibble.kernel.TiledMatrix;
+import dev.nibble.kernel.tile.TileLayout;
+import dev.nibble.kernel.tile.TileMapping;
+import dev.nibble.tensor.TensorFormat;
 import java.nio.ByteBuffer;
 import java.nio.ByteOrder;
 import java.nio.charset.CharacterCodingException;
@@ -23,8 +22,8 @@ import java.util.zip.CRC32C;
  *
  * <pre>
  *  0  8  magic: 89 'N' 'I' 'B' 0D 0A 1A 0A, which neither text tools nor transfers in text mode leave alone
- *  8  4  version of this format, 1
- * 12  4  version of the tile layout, {@link TilePacker#LAYOUT_VERSION}
+ *  8  4  version of this format, 2
+ * 12  4  0
  * 16  4  bytes of the header, H
  * 20  4  number of sections
  * 24  8  bytes of the file
@@ -33,16 +32,15 @@ import java.util.zip.CRC32C;
  * 48  4  1 if the source's SHA-256 is known, else 0
  * 52  4  0
  * 56 32  SHA-256 of the source; zeros where it is not known
- * 88     sections, in the order of their offsets: 4 kind, 4 format (GGUF's number), 8 columns, 8 rows, 8 offset, 8 bytes, 4 CRC32C, 4 length
- *        of the name, the name in UTF-8
+ * 88     sections, in the order of their offsets: 4 kind, 4 format (GGUF's number), 4 {@link TileLayout#number}, 4 its version, 8 columns, 8 rows, 8 offset,
+ *        8 bytes, 4 CRC32C, 4 length of the name, the name in UTF-8
  * H-4 4  CRC32C of all bytes before
  * </pre>
  *
- * @param layout version of the tile layout
  * @param fileBytes of the whole file
  */
-record PackHeader(int layout, long fileBytes, Source source, List<Section> sections) {
-  static final int VERSION = 1;
+record PackHeader(long fileBytes, Source source, List<Section> sections) {
+  static final int VERSION = 2;
   /** Bytes before the sections' table. */
   static final int FIXED_BYTES = 88;
   /** Tiles are mapped: their sections begin on page boundaries whatever the pages' size (4, 16 or 64 KiB). */
@@ -51,7 +49,7 @@ record PackHeader(int layout, long fileBytes, Source source, List<Section> secti
   static final int ALIGNMENT = 64;
 
   private static final byte[] MAGIC = {(byte) 0x89, 'N', 'I', 'B', '\r', '\n', 0x1a, '\n'};
-  private static final int SECTION_BYTES = 48; // without the name
+  private static final int SECTION_BYTES = 56; // without the name
   private static final int CHECKSUM_BYTES = 4;
   private static final int MOST_BYTES = 1 << 24; // a hundred thousand sections
   private static final int LONGEST_NAME = 64; // as in GGUF
@@ -86,29 +84,35 @@ record PackHeader(int layout, long fileBytes, Source source, List<Section> secti
    *
    * @param name of the tensor, or "metadata"
    * @param format of the rows that were packed; F32 for metadata
+   * @param layout of a matrix' tiles, empty for others
    * @param columns inputs of a matrix, or length of a vector; 0 for metadata
    * @param rows outputs of a matrix, else 0
    * @param checksum CRC32C of its bytes
    */
-  record Section(Kind kind, String name, NumericFormat format, int columns, int rows, long offset, long bytes, int checksum) {
+  record Section(Kind kind, String name, TensorFormat format, Optional<TileLayout> layout, int columns, int rows, long offset, long bytes, int checksum) {
     static Section metadata(long bytes) {
-      return new Section(Kind.METADATA, METADATA, NumericFormat.F32, 0, 0, 0, bytes, 0);
+      return new Section(Kind.METADATA, METADATA, TensorFormat.F32, Optional.empty(), 0, 0, 0, bytes, 0);
     }
 
     static Section vector(String name, int length) {
-      return new Section(Kind.VECTOR, name, NumericFormat.F32, length, 0, 0, (long) Float.BYTES * length, 0);
+      return new Section(Kind.VECTOR, name, TensorFormat.F32, Optional.empty(), length, 0, 0, (long) Float.BYTES * length, 0);
     }
 
-    static Section matrix(String name, NumericFormat format, int columns, int rows) {
-      return new Section(Kind.MATRIX, name, format, columns, rows, 0, TiledMatrix.tileBytes(format, columns) * TiledMatrix.tiles(rows), 0);
+    /** In the layout that the format is mapped to. @throws IllegalArgumentException if there is none */
+    static Section matrix(String name, TensorFormat format, int columns, int rows) {
+      return matrix(name, format, TileMapping.require(format), columns, rows);
+    }
+
+    private static Section matrix(String name, TensorFormat format, TileLayout layout, int columns, int rows) {
+      return new Section(Kind.MATRIX, name, format, Optional.of(layout), columns, rows, 0, layout.bytes(rows, columns), 0);
     }
 
     Section at(long offset) {
-      return new Section(kind, name, format, columns, rows, offset, bytes, checksum);
+      return new Section(kind, name, format, layout, columns, rows, offset, bytes, checksum);
     }
 
     Section checked(int checksum) {
-      return new Section(kind, name, format, columns, rows, offset, bytes, checksum);
+      return new Section(kind, name, format, layout, columns, rows, offset, bytes, checksum);
     }
 
     int alignment() {
@@ -132,7 +136,7 @@ record PackHeader(int layout, long fileBytes, Source source, List<Section> secti
       placed.add(next);
       end = next.offset + next.bytes;
     }
-    return new PackHeader(TilePacker.LAYOUT_VERSION, end, source, placed);
+    return new PackHeader(end, source, placed);
   }
 
   /** Whether a file that begins so is a packed one. */
@@ -143,12 +147,14 @@ record PackHeader(int layout, long fileBytes, Source source, List<Section> secti
   byte[] toBytes() {
     int length = FIXED_BYTES + CHECKSUM_BYTES + sections.stream().mapToInt(section -> SECTION_BYTES + section.nameBytes().length).sum();
     ByteBuffer out = ByteBuffer.allocate(length).order(ByteOrder.LITTLE_ENDIAN);
-    out.put(MAGIC).putInt(VERSION).putInt(layout).putInt(length).putInt(sections.size()).putLong(fileBytes);
+    out.put(MAGIC).putInt(VERSION).putInt(0).putInt(length).putInt(sections.size()).putLong(fileBytes);
     out.putLong(source.bytes).putLong(source.modifiedNanos).putInt(source.sha256.isPresent() ? 1 : 0).putInt(0);
     out.put(source.sha256.map(HexFormat.of()::parseHex).orElse(new byte[32]));
     for (Section section : sections) {
       byte[] name = section.nameBytes();
-      out.putInt(section.kind.ordinal()).putInt(section.format.ggufType()).putLong(section.columns).putLong(section.rows);
+      out.putInt(section.kind.ordinal()).putInt(section.format.ggufNumber());
+      out.putInt(section.layout.map(TileLayout::number).orElse(0)).putInt(section.layout.map(TileLayout::version).orElse(0));
+      out.putLong(section.columns).putLong(section.rows);
       out.putLong(section.offset).putLong(section.bytes).putInt(section.checksum).putInt(name.length).put(name);
     }
     return out.putInt(checksum(out.array(), length - CHECKSUM_BYTES)).array();
@@ -200,11 +206,6 @@ record PackHeader(int layout, long fileBytes, Source source, List<Section> secti
     if (in.getInt(header.length - CHECKSUM_BYTES) != checksum(header, header.length - CHECKSUM_BYTES)) {
       throw new InvalidPackException("the header is damaged: its checksum is wrong", file);
     }
-    int layout = in.getInt(12);
-    if (layout != TilePacker.LAYOUT_VERSION) {
-      throw new InvalidPackException("its tiles have layout " + Integer.toUnsignedString(layout) + ", this program computes from layout "
-          + TilePacker.LAYOUT_VERSION + ": pack the model again", file);
-    }
     if (in.getLong(24) != fileBytes) {
       throw new InvalidPackException("it was cut off or added to: the file has " + fileBytes + " bytes, its header tells of "
           + Long.toUnsignedString(in.getLong(24)), file);
@@ -217,7 +218,7 @@ record PackHeader(int layout, long fileBytes, Source source, List<Section> secti
     in.get(56, sha256);
     Optional<String> known = in.getInt(48) == 0 ? Optional.empty() : Optional.of(HexFormat.of().formatHex(sha256));
     Source source = new Source(in.getLong(32), in.getLong(40), known);
-    return new PackHeader(layout, fileBytes, source, sections(in.slice(0, header.length - CHECKSUM_BYTES).order(ByteOrder.LITTLE_ENDIAN), count, fileBytes, file));
+    return new PackHeader(fileBytes, source, sections(in.slice(0, header.length - CHECKSUM_BYTES).order(ByteOrder.LITTLE_ENDIAN), count, fileBytes, file));
   }
 
   private static List<Section> sections(ByteBuffer in, int count, long fileBytes, String file) throws InvalidPackException {
@@ -253,6 +254,8 @@ record PackHeader(int layout, long fileBytes, Source source, List<Section> secti
     }
     int kind = in.getInt();
     int type = in.getInt();
+    int layoutNumber = in.getInt();
+    int layoutVersion = in.getInt();
     long columns = in.getLong();
     long rows = in.getLong();
     long offset = in.getLong();
@@ -263,7 +266,7 @@ record PackHeader(int layout, long fileBytes, Source source, List<Section> secti
       throw new InvalidPackException("the name of section " + number + " has " + Integer.toUnsignedString(nameLength) + " bytes; allowed: 1 to " + LONGEST_NAME, file);
     }
     String name = name(in, nameLength, number, file);
-    Optional<NumericFormat> format = NumericFormat.ofGgufType(type);
+    Optional<TensorFormat> format = TensorFormat.ofGgufNumber(type);
     if (kind < 0 || kind >= Kind.values().length || format.isEmpty()) {
       throw new InvalidPackException("section " + name + " is of a kind or format that is unknown", file);
     }
@@ -274,15 +277,33 @@ record PackHeader(int layout, long fileBytes, Source source, List<Section> secti
         if (size(columns, name, file) % format.get().blockSize() != 0) {
           throw new InvalidPackException("section " + name + " has rows of " + columns + " weights, not whole blocks of " + format.get(), file);
         }
-        yield Section.matrix(name, format.get(), (int) columns, size(rows, name, file));
+        TileLayout layout = layout(layoutNumber, layoutVersion, name, file);
+        if (columns % layout.blockInputs() != 0) {
+          throw new InvalidPackException("section " + name + " has rows of " + columns + " weights, not whole blocks of " + layout, file);
+        }
+        yield Section.matrix(name, format.get(), layout, (int) columns, size(rows, name, file));
       }
     };
-    Section section = new Section(Kind.values()[kind], name, format.get(), (int) columns, (int) rows, offset, bytes, checksum);
+    Section section = new Section(Kind.values()[kind], name, format.get(), expected.layout, (int) columns, (int) rows, offset, bytes, checksum);
     if (bytes < 1 || columns != section.columns || rows != section.rows || !section.equals(expected.at(offset).checked(checksum))) {
       throw new InvalidPackException("section " + name + " has " + Long.toUnsignedString(bytes) + " bytes, its shape of " + Long.toUnsignedString(rows) + " × "
           + Long.toUnsignedString(columns) + " " + format.get() + " takes " + expected.bytes, file);
     }
     return section;
+  }
+
+  private static TileLayout layout(int number, int version, String name, String file) throws InvalidPackException {
+    for (TileLayout layout : TileLayout.values()) {
+      if (layout.number() == number) {
+        if (layout.version() != version) {
+          throw new InvalidPackException("section " + name + " has version " + Integer.toUnsignedString(version) + " of tile layout " + layout
+              + ", this program computes from version " + layout.version() + ": pack the model again", file);
+        }
+        return layout;
+      }
+    }
+    throw new InvalidPackException("section " + name + " has tile layout " + Integer.toUnsignedString(number)
+        + ", which this program does not know: pack the model again", file);
   }
 
   private static String name(ByteBuffer in, int length, int number, String file) throws InvalidPackException {
@@ -305,6 +326,6 @@ record PackHeader(int layout, long fileBytes, Source source, List<Section> secti
   /** The section as a tensor. */
   static GgufTensor tensor(Section section) {
     List<Long> shape = section.kind == Kind.MATRIX ? List.of((long) section.columns, (long) section.rows) : List.of((long) section.columns);
-    return new GgufTensor(section.name, shape, GgufTensorType.valueOf(section.format.name()), section.offset, section.bytes);
+    return new GgufTensor(section.name, shape, section.format, section.offset, section.bytes);
   }
 }

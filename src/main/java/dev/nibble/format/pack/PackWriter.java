@@ -6,11 +6,12 @@ import dev.nibble.format.UnwritableFileException;
 import dev.nibble.format.gguf.FileBytes;
 import dev.nibble.format.gguf.GgufFile;
 import dev.nibble.format.gguf.GgufTensor;
-import dev.nibble.kernel.NumericFormat;
 import dev.nibble.kernel.RowSource;
 import dev.nibble.kernel.TilePacker;
-import dev.nibble.kernel.TiledMatrix;
 import dev.nibble.kernel.WorkerPool;
+import dev.nibble.kernel.tile.TileLayout;
+import dev.nibble.kernel.tile.TileMapping;
+import dev.nibble.tensor.TensorFormat;
 import java.io.IOException;
 import java.lang.foreign.MemorySegment;
 import java.nio.ByteBuffer;
@@ -106,8 +107,11 @@ public final class PackWriter {
     List<PackHeader.Section> vectors = new ArrayList<>();
     List<PackHeader.Section> matrices = new ArrayList<>();
     for (GgufTensor tensor : file.tensors()) {
-      NumericFormat format = tensor.format().orElseThrow(() -> new IOException("tensor " + tensor.name() + " is " + tensor.type() + ", which can't be packed"));
-      if (tensor.shape().size() == 1 && format == NumericFormat.F32) {
+      TensorFormat format = tensor.type();
+      if (TileMapping.of(format) instanceof TileMapping.None none) {
+        throw new IOException("tensor " + tensor.name() + " is " + format + ", which can't be packed: " + none.reason());
+      }
+      if (tensor.shape().size() == 1 && format == TensorFormat.F32) {
         vectors.add(PackHeader.Section.vector(tensor.name(), size(tensor, tensor.columns())));
       } else if (tensor.shape().size() == 2) {
         matrices.add(PackHeader.Section.matrix(tensor.name(), format, size(tensor, tensor.columns()), size(tensor, tensor.rows())));
@@ -146,7 +150,7 @@ public final class PackWriter {
       };
       written.add(section.checked(checksum));
     }
-    PackHeader header = new PackHeader(places.layout(), places.fileBytes(), new PackHeader.Source(file.size(), modified, Optional.of(await(sha256))), written);
+    PackHeader header = new PackHeader(places.fileBytes(), new PackHeader.Source(file.size(), modified, Optional.of(await(sha256))), written);
     out.write(ByteBuffer.wrap(header.toBytes()), 0);
     out.force();
     return header.fileBytes();
@@ -170,8 +174,8 @@ public final class PackWriter {
 
   private int matrix(GgufTensor tensor, GgufFile file, PackHeader.Section section, NewFile out) throws IOException {
     RowSource rows = file.source(tensor);
-    long tileBytes = TiledMatrix.tileBytes(section.format(), section.columns());
-    int tiles = TiledMatrix.tiles(section.rows());
+    long tileBytes = section.layout().orElseThrow().tileBytes(section.columns());
+    int tiles = TileLayout.tiles(section.rows());
     int most = (int) Math.max(1, Math.min(tiles, CHUNK_BYTES / tileBytes));
     if (chunk.capacity() < most * tileBytes) {
       chunk = ByteBuffer.allocateDirect(Math.toIntExact(most * tileBytes));

@@ -4,7 +4,7 @@ import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
 import dev.nibble.SharedFixtures;
-import dev.nibble.kernel.NumericFormat;
+import dev.nibble.tensor.TensorFormat;
 import java.io.ByteArrayOutputStream;
 import java.io.IOException;
 import java.lang.foreign.MemorySegment;
@@ -42,8 +42,8 @@ final class GgufFileTest {
         .metadata("a.reals", GgufValue.float32s(new float[] {Float.NaN, -0f, 3.5f}))
         .metadata("a.bools", new GgufValue.Bools(new boolean[] {true, false}))
         .metadata("a.nested", new GgufValue.Arrays(List.of(new GgufValue.Texts(List.of("x")), new GgufValue.Texts(List.of()))))
-        .tensor("norm", new long[] {3}, NumericFormat.F32, channel -> channel.write(ByteBuffer.wrap(pattern(12))))
-        .tensor("matrix", new long[] {64, 3}, NumericFormat.Q4_0, channel -> channel.write(ByteBuffer.wrap(pattern(108))));
+        .tensor("norm", new long[] {3}, TensorFormat.F32, channel -> channel.write(ByteBuffer.wrap(pattern(12))))
+        .tensor("matrix", new long[] {64, 3}, TensorFormat.Q4_0, channel -> channel.write(ByteBuffer.wrap(pattern(108))));
   }
 
   private static byte[] pattern(int length) {
@@ -101,7 +101,7 @@ final class GgufFileTest {
     GgufTensor matrix = file.find("matrix").orElseThrow();
     assertThat(matrix.offset() % file.alignment()).isZero();
     assertThat(List.of(matrix.columns(), matrix.rows(), matrix.elements(), matrix.bytes())).containsExactly(64L, 3L, 192L, 108L);
-    assertThat(matrix.format()).contains(NumericFormat.Q4_0);
+    assertThat(matrix.type()).isEqualTo(TensorFormat.Q4_0);
     assertThat(content(file, matrix)).isEqualTo(pattern(108));
     file.close();
     assertThat(Files.list(directory)).as("nothing else is left").containsExactly(path);
@@ -203,7 +203,7 @@ final class GgufFileTest {
   void aWriterThatFailsLeavesTheOldFile(@TempDir Path directory) throws IOException {
     Path path = directory.resolve("old.gguf");
     Files.writeString(path, "old");
-    GgufWriter writer = new GgufWriter().tensor("t", new long[] {4}, NumericFormat.F32, channel -> channel.write(ByteBuffer.allocate(15)));
+    GgufWriter writer = new GgufWriter().tensor("t", new long[] {4}, TensorFormat.F32, channel -> channel.write(ByteBuffer.allocate(15)));
     assertThatThrownBy(() -> writer.write(path)).isInstanceOf(IOException.class).hasMessage("tensor t takes 16 bytes, but 15 were given");
     assertThat(path).hasContent("old");
     assertThat(Files.list(directory)).containsExactly(path);

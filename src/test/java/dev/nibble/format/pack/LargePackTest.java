@@ -5,9 +5,9 @@ import static org.assertj.core.api.Assertions.assertThat;
 import dev.nibble.SparseFiles;
 import dev.nibble.format.gguf.GgufValue;
 import dev.nibble.format.gguf.GgufWriter;
-import dev.nibble.kernel.NumericFormat;
 import dev.nibble.kernel.TilePacker;
 import dev.nibble.kernel.WorkerPool;
+import dev.nibble.tensor.TensorFormat;
 import java.io.ByteArrayOutputStream;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
@@ -36,12 +36,12 @@ final class LargePackTest {
     new GgufWriter().metadata("general.architecture", GgufValue.text("none")).write(Channels.newChannel(metadata));
     byte[] tiles;
     try (WorkerPool pool = new WorkerPool(1)) {
-      tiles = TilePacker.pack(NumericFormat.F32, MemorySegment.ofArray(SparseFiles.valueBytes()), SparseFiles.ROWS, SparseFiles.COLUMNS, Arena.global(), pool)
+      tiles = TilePacker.pack(TensorFormat.F32, MemorySegment.ofArray(SparseFiles.valueBytes()), SparseFiles.ROWS, SparseFiles.COLUMNS, Arena.global(), pool)
           .segment().toArray(java.lang.foreign.ValueLayout.JAVA_BYTE);
     }
     PackHeader places = PackHeader.of(new PackHeader.Source(1, 1, Optional.empty()), List.of(PackHeader.Section.metadata(metadata.size()),
-        PackHeader.Section.matrix("hole", NumericFormat.F32, HOLE_COLUMNS, (int) (hole >> 20) * 16),
-        PackHeader.Section.matrix("after", NumericFormat.F32, SparseFiles.COLUMNS, SparseFiles.ROWS),
+        PackHeader.Section.matrix("hole", TensorFormat.F32, HOLE_COLUMNS, (int) (hole >> 20) * 16),
+        PackHeader.Section.matrix("after", TensorFormat.F32, SparseFiles.COLUMNS, SparseFiles.ROWS),
         PackHeader.Section.vector("vector", 4)));
     List<PackHeader.Section> sections = new ArrayList<>(places.sections());
     byte[] header = places.toBytes();
@@ -53,7 +53,7 @@ final class LargePackTest {
     try (PackFile file = PackFile.open(path); WorkerPool pool = new WorkerPool(1)) {
       assertThat(file.find("after").orElseThrow().offset()).isGreaterThan(hole);
       float[] row = new float[SparseFiles.COLUMNS];
-      file.matrix(file.find("after").orElseThrow(), NumericFormat.F32, SparseFiles.ROWS, SparseFiles.COLUMNS, pool).row(5, row, 0);
+      file.matrix(file.find("after").orElseThrow(), SparseFiles.ROWS, SparseFiles.COLUMNS, pool).row(5, row, 0);
       assertThat(row).isEqualTo(Arrays.copyOfRange(SparseFiles.values(), 5 * row.length, 6 * row.length));
       assertThat(file.vector(file.find("vector").orElseThrow())).containsExactly(0, 0, 0, 2.5f);
     }

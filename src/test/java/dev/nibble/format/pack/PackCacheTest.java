@@ -6,8 +6,8 @@ import static org.assertj.core.api.Assertions.assertThatThrownBy;
 import dev.nibble.format.ModelFile;
 import dev.nibble.format.gguf.GgufFile;
 import dev.nibble.format.gguf.GgufTensor;
-import dev.nibble.format.gguf.GgufTensorType;
 import dev.nibble.format.gguf.InvalidGgufException;
+import dev.nibble.tensor.TensorFormat;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
@@ -80,7 +80,7 @@ final class PackCacheTest {
     byte[] bytes = Files.readAllBytes(model);
     try (GgufFile file = GgufFile.open(model)) {
       for (GgufTensor tensor : file.tensors()) {
-        for (long i = 0; tensor.type() == GgufTensorType.Q4_0 && i < tensor.bytes(); i++) {
+        for (long i = 0; tensor.type() == TensorFormat.Q4_0 && i < tensor.bytes(); i++) {
           bytes[(int) (tensor.offset() + i)] ^= (byte) (i % 18 < 2 ? 0 : 0x11);
         }
       }

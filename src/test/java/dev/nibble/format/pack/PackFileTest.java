@@ -9,18 +9,22 @@ import dev.nibble.format.gguf.GgufFile;
 import dev.nibble.format.gguf.GgufTensor;
 import dev.nibble.format.gguf.GgufValue;
 import dev.nibble.format.gguf.GgufWriter;
-import dev.nibble.kernel.NumericFormat;
-import dev.nibble.kernel.TilePacker;
 import dev.nibble.kernel.WorkerPool;
+import dev.nibble.kernel.tile.TileLayout;
+import dev.nibble.kernel.tile.TileMapping;
+import dev.nibble.tensor.RandomBlocks;
+import dev.nibble.tensor.TensorFormat;
 import java.io.IOException;
 import java.nio.ByteBuffer;
 import java.nio.ByteOrder;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
+import java.util.Arrays;
 import java.util.List;
 import java.util.Optional;
 import java.util.SplittableRandom;
+import java.util.stream.Collectors;
 import java.util.zip.CRC32C;
 import net.jqwik.api.ForAll;
 import net.jqwik.api.Property;
@@ -44,16 +48,16 @@ class PackFileTest {
     folder = Files.createTempDirectory("nibble-pack");
     pack = folder.resolve("model.nib");
     GgufWriter writer = new GgufWriter().metadata("general.architecture", GgufValue.text("test")).metadata("test.answer", GgufValue.uint32(42));
-    for (NumericFormat format : NumericFormat.values()) {
+    for (TensorFormat format : formats()) {
       writer.tensor(format.name(), new long[] {COLUMNS, ROWS}, format, channel -> channel.write(ByteBuffer.wrap(weights(format))));
     }
-    writer.tensor("norm", new long[] {3}, NumericFormat.F32,
+    writer.tensor("norm", new long[] {3}, TensorFormat.F32,
         channel -> channel.write(ByteBuffer.allocate(12).order(ByteOrder.LITTLE_ENDIAN).putFloat(1).putFloat(2).putFloat(3).flip()));
     Path gguf = folder.resolve("model.gguf");
     writer.write(gguf);
     pack(gguf, pack);
     whole = Files.readAllBytes(pack);
-    header = PackHeader.read(java.util.Arrays.copyOf(whole, PackHeader.length(whole, whole.length, "whole")), whole.length, "whole");
+    header = PackHeader.read(Arrays.copyOf(whole, PackHeader.length(whole, whole.length, "whole")), whole.length, "whole");
   }
 
   @AfterContainer
@@ -66,25 +70,20 @@ class PackFileTest {
     Files.delete(folder);
   }
 
+  private static List<TensorFormat> formats() {
+    return Arrays.stream(TensorFormat.values()).filter(format -> TileMapping.layoutOf(format).isPresent()).toList();
+  }
+
   private static long pack(Path gguf, Path target) throws IOException {
     try (WorkerPool pool = new WorkerPool(2)) {
       return PackWriter.write(gguf, target, pool, model -> {}, packed -> {}, (done, total) -> {});
     }
   }
 
-  /** Random bytes with every exponent's lowest bit clear, so that scales and floats are finite. */
-  private static byte[] weights(NumericFormat format) {
+  private static byte[] weights(TensorFormat format) {
     byte[] bytes = new byte[(int) format.bytes(COLUMNS * ROWS)];
     new SplittableRandom(format.ordinal()).nextBytes(bytes);
-    for (int at = 0; at < bytes.length; at++) {
-      bytes[at] &= switch (format) {
-        case F32 -> (byte) (at % 4 == 3 ? 0xbf : 0xff);
-        case F16, BF16 -> (byte) (at % 2 == 1 ? 0xbf : 0xff);
-        case Q4_0, Q8_0 -> (byte) (at % format.blockBytes() == 1 ? 0xbf : 0xff);
-        case Q6_K -> (byte) (at % format.blockBytes() == 209 ? 0xbf : 0xff);
-      };
-    }
-    return bytes;
+    return RandomBlocks.finite(format, bytes);
   }
 
   @Example
@@ -94,17 +93,18 @@ class PackFileTest {
     assertThat(file.size()).isEqualTo(whole.length);
     assertThat(file.metadata().integer("test.answer")).hasValue(42);
     assertThat(file.vector(file.find("norm").orElseThrow())).containsExactly(1, 2, 3);
-    assertThat(file.facts()).containsEntry("tile_layout", Integer.toString(TilePacker.LAYOUT_VERSION))
+    assertThat(file.facts()).containsEntry("tile_layouts",
+        Arrays.stream(TileLayout.values()).map(layout -> layout + " version " + layout.version()).collect(Collectors.joining(", ")))
         .containsEntry("source_bytes", Long.toString(Files.size(folder.resolve("model.gguf")))).containsKey("source_sha256");
     assertThat(file.facts().get("source_sha256")).matches("[0-9a-f]{64}");
-    assertThat(file.verify()).isEqualTo(NumericFormat.values().length + 2);
+    assertThat(file.verify()).isEqualTo(formats().size() + 2);
     try (ModelFile gguf = GgufFile.open(folder.resolve("model.gguf")); WorkerPool pool = new WorkerPool(2)) {
-      for (NumericFormat format : NumericFormat.values()) {
+      for (TensorFormat format : formats()) {
         GgufTensor tensor = file.find(format.name()).orElseThrow();
-        assertThat(tensor.format()).contains(format);
+        assertThat(tensor.type()).isEqualTo(format);
         assertThat(tensor.offset() % PackHeader.MATRIX_ALIGNMENT).isZero();
-        assertThat(file.matrix(tensor, format, ROWS, COLUMNS, pool).segment()
-            .mismatch(gguf.matrix(gguf.find(format.name()).orElseThrow(), format, ROWS, COLUMNS, pool).segment())).as(format.name()).isEqualTo(-1);
+        assertThat(file.matrix(tensor, ROWS, COLUMNS, pool).segment()
+            .mismatch(gguf.matrix(gguf.find(format.name()).orElseThrow(), ROWS, COLUMNS, pool).segment())).as(format.name()).isEqualTo(-1);
       }
     }
   }
@@ -163,7 +163,7 @@ class PackFileTest {
 
   @Property(tries = 100)
   void aCutOffFileIsRefused(@ForAll @IntRange(min = 0, max = 1 << 24) int length) throws IOException {
-    byte[] cut = java.util.Arrays.copyOf(whole, length % whole.length);
+    byte[] cut = Arrays.copyOf(whole, length % whole.length);
     assertThatThrownBy(() -> PackFile.open(with(cut))).isInstanceOf(InvalidPackException.class);
   }
 
@@ -186,7 +186,7 @@ class PackFileTest {
       for (GgufTensor tensor : file.tensors()) {
         assertThat(tensor.offset() + tensor.bytes()).isLessThanOrEqualTo(whole.length);
         if (tensor.shape().size() == 2) {
-          assertThat(file.matrix(tensor, tensor.format().orElseThrow(), (int) tensor.rows(), (int) tensor.columns(), pool).bytes()).isPositive();
+          assertThat(file.matrix(tensor, (int) tensor.rows(), (int) tensor.columns(), pool).bytes()).isPositive();
         } else {
           file.vector(tensor);
         }
@@ -205,13 +205,18 @@ class PackFileTest {
   @Example
   void otherVersionsSayToPackAgain() throws IOException {
     byte[] version = whole.clone();
-    version[8] = 2;
-    assertThatThrownBy(() -> PackFile.open(with(version))).hasMessageContaining("format version 2, this program reads version 1: pack the model again");
+    version[8] = 3;
+    assertThatThrownBy(() -> PackFile.open(with(version))).hasMessageContaining("format version 3, this program reads version 2: pack the model again");
     byte[] layout = whole.clone();
-    layout[12] = 99;
+    int matrix = PackHeader.FIXED_BYTES + 56 + "metadata".length() + 56 + "norm".length() + 8;
+    layout[matrix + 4] = 99;
+    sign(ByteBuffer.wrap(layout).order(ByteOrder.LITTLE_ENDIAN), headerBytes() - 4);
+    assertThatThrownBy(() -> PackFile.open(with(layout))).hasMessageContaining(
+        "section F32 has version 99 of tile layout FLOAT, this program computes from version " + TileLayout.FLOAT.version() + ": pack the model again");
+    layout[matrix] = 98;
     sign(ByteBuffer.wrap(layout).order(ByteOrder.LITTLE_ENDIAN), headerBytes() - 4);
     assertThatThrownBy(() -> PackFile.open(with(layout)))
-        .hasMessageContaining("layout 99, this program computes from layout " + TilePacker.LAYOUT_VERSION + ": pack the model again");
+        .hasMessageContaining("section F32 has tile layout 98, which this program does not know: pack the model again");
   }
 
   @Example
@@ -222,21 +227,25 @@ class PackFileTest {
     refuses("overlaps", metadata, norm, matrix.at(matrix.offset()), matrixNamed("b", matrix).at(matrix.offset()));
     refuses("occurs twice", metadata, norm, norm);
     refuses("out of place", norm, metadata);
-    refuses("takes", metadata, new PackHeader.Section(PackHeader.Kind.MATRIX, "a", NumericFormat.Q4_0, 32, 16, matrix.offset(), 289, 0));
-    refuses("not whole blocks", metadata, new PackHeader.Section(PackHeader.Kind.MATRIX, "a", NumericFormat.Q4_0, 33, 16, matrix.offset(), 288, 0));
-    refuses("allowed: 1 to", metadata, new PackHeader.Section(PackHeader.Kind.MATRIX, "a", NumericFormat.Q4_0, 32, 0, matrix.offset(), 288, 0));
+    refuses("takes", metadata, q4(32, 16, matrix.offset(), 289));
+    refuses("not whole blocks", metadata, q4(33, 16, matrix.offset(), 288));
+    refuses("allowed: 1 to", metadata, q4(32, 0, matrix.offset(), 288));
     refuses("unaligned", metadata, matrix.at(matrix.offset() + 64));
-    refuses("takes", metadata, new PackHeader.Section(PackHeader.Kind.VECTOR, "a", NumericFormat.F16, 3, 0, norm.offset(), 12, 0));
+    refuses("takes", metadata, new PackHeader.Section(PackHeader.Kind.VECTOR, "a", TensorFormat.F16, Optional.empty(), 3, 0, norm.offset(), 12, 0));
+  }
+
+  private static PackHeader.Section q4(int columns, int rows, long offset, long bytes) {
+    return new PackHeader.Section(PackHeader.Kind.MATRIX, "a", TensorFormat.Q4_0, Optional.of(TileLayout.INT4_SYMMETRIC), columns, rows, offset, bytes, 0);
   }
 
   private static PackHeader.Section matrixNamed(String name, PackHeader.Section like) {
-    return new PackHeader.Section(like.kind(), name, like.format(), like.columns(), like.rows(), like.offset(), like.bytes(), like.checksum());
+    return new PackHeader.Section(like.kind(), name, like.format(), like.layout(), like.columns(), like.rows(), like.offset(), like.bytes(), like.checksum());
   }
 
   private static void refuses(String part, PackHeader.Section... sections) throws IOException {
     List<PackHeader.Section> list = new ArrayList<>(List.of(sections));
     byte[] bytes = whole.clone();
-    byte[] head = new PackHeader(TilePacker.LAYOUT_VERSION, whole.length, new PackHeader.Source(1, 1, Optional.empty()), list).toBytes();
+    byte[] head = new PackHeader(whole.length, new PackHeader.Source(1, 1, Optional.empty()), list).toBytes();
     System.arraycopy(head, 0, bytes, 0, head.length);
     assertThatThrownBy(() -> PackFile.open(with(bytes))).isInstanceOf(InvalidPackException.class).hasMessageContaining(part);
   }

@@ -7,8 +7,8 @@ import dev.nibble.format.gguf.GgufFile;
 import dev.nibble.format.gguf.GgufTensor;
 import dev.nibble.format.gguf.GgufValue;
 import dev.nibble.format.gguf.GgufWriter;
-import dev.nibble.kernel.NumericFormat;
 import dev.nibble.kernel.WorkerPool;
+import dev.nibble.tensor.TensorFormat;
 import java.io.IOException;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
@@ -35,7 +35,7 @@ final class PageSizeTest {
   Path folder;
 
   private static byte[] rows(int seed) {
-    byte[] bytes = new byte[(int) NumericFormat.Q4_0.bytes((long) COLUMNS * ROWS)];
+    byte[] bytes = new byte[(int) TensorFormat.Q4_0.bytes((long) COLUMNS * ROWS)];
     new SplittableRandom(seed).nextBytes(bytes);
     for (int scale = 1; scale < bytes.length; scale += 18) {
       bytes[scale] &= (byte) 0xbf; // finite
@@ -47,9 +47,9 @@ final class PageSizeTest {
   private Path write(String name, int filler) throws IOException {
     Path file = folder.resolve(name);
     new GgufWriter().metadata("general.architecture", GgufValue.text("test"))
-        .tensor("filler", new long[] {filler / Float.BYTES}, NumericFormat.F32, channel -> channel.write(ByteBuffer.allocate(filler)))
-        .tensor("first", new long[] {COLUMNS, ROWS}, NumericFormat.Q4_0, channel -> channel.write(ByteBuffer.wrap(rows(1))))
-        .tensor("second", new long[] {COLUMNS, ROWS}, NumericFormat.Q4_0, channel -> channel.write(ByteBuffer.wrap(rows(2)))).write(file);
+        .tensor("filler", new long[] {filler / Float.BYTES}, TensorFormat.F32, channel -> channel.write(ByteBuffer.allocate(filler)))
+        .tensor("first", new long[] {COLUMNS, ROWS}, TensorFormat.Q4_0, channel -> channel.write(ByteBuffer.wrap(rows(1))))
+        .tensor("second", new long[] {COLUMNS, ROWS}, TensorFormat.Q4_0, channel -> channel.write(ByteBuffer.wrap(rows(2)))).write(file);
     return file;
   }
 
@@ -67,7 +67,7 @@ final class PageSizeTest {
   }
 
   private static MemorySegment tiles(ModelFile file, String tensor, WorkerPool pool) throws IOException {
-    return file.matrix(file.find(tensor).orElseThrow(), NumericFormat.Q4_0, ROWS, COLUMNS, pool).segment();
+    return file.matrix(file.find(tensor).orElseThrow(), ROWS, COLUMNS, pool).segment();
   }
 
   @ParameterizedTest

@@ -1,26 +1,28 @@
-package dev.nibble.kernel;
+package dev.nibble.kernel.tile;
 
+import dev.nibble.tensor.TensorFormat;
 import java.nio.ByteBuffer;
 import java.nio.ByteOrder;
 
-/** Tiles of {@link Q4Matrix}, made of Q4_0 blocks eight bytes, that is sixteen nibbles, at a time. */
-final class Q4TileWriter extends TileWriter {
+/** Tiles of {@link TileLayout#INT4_SYMMETRIC}, made of Q4_0 blocks eight bytes, that is sixteen nibbles, at a time. */
+final class Int4TileWriter extends TileWriter {
   private static final long LOW_NIBBLES = 0x0f0f0f0f0f0f0f0fL;
-  private static final int BLOCK_INTS = Q4Matrix.BLOCK_BYTES / Integer.BYTES;
-  private static final int SCALE_INTS = Q4Matrix.SCALE_BYTES / Integer.BYTES;
-  private static final int ROWS = TiledMatrix.TILE_ROWS;
+  private static final int BLOCK_INTS = Int4Tile.BLOCK_BYTES / Integer.BYTES;
+  private static final int SCALE_INTS = Int4Tile.SCALE_BYTES / Integer.BYTES;
+  private static final int ROWS = TileLayout.ROWS;
 
   private final int blocks;
 
-  Q4TileWriter(int columns) {
-    super(NumericFormat.Q4_0, columns);
-    blocks = columns / Activations.BLOCK;
+  Int4TileWriter(int columns) {
+    super(TileLayout.INT4_SYMMETRIC, columns);
+    blocks = columns / TileLayout.BLOCK;
   }
 
   @Override
-  void write(byte[] rows, int count, long first) {
+  public void write(byte[] rows, long first) {
+    int[] tile = tile();
     ByteBuffer in = ByteBuffer.wrap(rows).order(ByteOrder.LITTLE_ENDIAN);
-    int blockBytes = NumericFormat.Q4_0.blockBytes();
+    int blockBytes = TensorFormat.Q4_0.blockBytes();
     int rowBytes = blocks * blockBytes;
     for (int block = 0; block < blocks; block++) {
       int to = block * BLOCK_INTS;
@@ -36,6 +38,15 @@ final class Q4TileWriter extends TileWriter {
         tile[at + 2 * ROWS] = gather(lower >>> 4);
         tile[at + 3 * ROWS] = gather(upper >>> 4);
       }
+    }
+  }
+
+  /** Writes 16 rows' scales, the first one at {@code from} and the others a row apart. */
+  private void scales(ByteBuffer in, int from, int rowBytes, long first, int block, int to) {
+    for (int pair = 0; pair < ROWS / 2; pair++) {
+      short low = finite(in.getShort(from + 2 * pair * rowBytes), first + 2 * pair, block);
+      short high = finite(in.getShort(from + (2 * pair + 1) * rowBytes), first + 2 * pair + 1, block);
+      tile()[to + pair] = low & 0xffff | high << 16;
     }
   }
 
