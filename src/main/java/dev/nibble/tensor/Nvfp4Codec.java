@@ -32,9 +32,9 @@ final class Nvfp4Codec extends IntegerBlocks {
     return x >> 3 & 15;
   }
 
-  /** 1 and 0 stand for the same power of two. */
+  /** 1 and 0 stand for the same power of two; zeros have the least, so that they are never the larger one. */
   private static int exponent(int x) {
-    return Math.max(1, exponentBits(x));
+    return mantissa(x) == 0 ? 1 : Math.max(1, exponentBits(x));
   }
 
   /** Half of E4M3(x), as values are doubled. */

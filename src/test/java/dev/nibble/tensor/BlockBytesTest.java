@@ -18,7 +18,7 @@ final class BlockBytesTest {
   @CsvSource({"F16, bd708144", "BF16, b02678c9", "Q4_0, 98d51648", "Q4_1, 9340cea9", "Q5_0, af1326b7", "Q5_1, 36a0f58e", "Q8_0, e64b8e24", "Q2_K, c1ffbc64",
       "Q3_K, c54127a6", "Q4_K, 75457770", "Q5_K, d1f69457", "Q6_K, 724bc2da", "IQ2_XXS, 1d01931f", "IQ2_XS, 53bfd5f8", "IQ2_S, a7bc81e8",
       "IQ3_XXS, 88a0cb1a", "IQ3_S, 82f21da4", "IQ1_S, 8f51bf8d", "IQ1_M, 348fb7dd", "IQ4_NL, b84e026d", "IQ4_XS, 843380ea", "TQ1_0, 29092b2d",
-      "TQ2_0, d92cb032", "MXFP4, 6810cee6", "NVFP4, fc3403af"})
+      "TQ2_0, d92cb032", "MXFP4, 5f65d7a8", "NVFP4, fc3403af"})
   void valuesAreThoseOfGgml(TensorFormat format, String checksum) {
     float[] values = format.codec().decode(RandomBlocks.finite(format, bytes(format)), BLOCKS * format.blockSize());
     ByteBuffer buffer = ByteBuffer.allocate(Float.BYTES * values.length).order(ByteOrder.LITTLE_ENDIAN);

@@ -4,12 +4,15 @@ package dev.nibble.tensor;
 public final class RandomBlocks {
   private RandomBlocks() {}
 
-  /** Clears a bit of every exponent in the blocks, so that what they scale stays below 2 times as much as one; returns them. */
+  /** Clears a bit of the binary16 scales and the floats in the blocks, and keeps MXFP4's powers of two near 1, so that all is finite in binary16, too; returns them. */
   public static byte[] finite(TensorFormat format, byte[] blocks) {
     for (int place : exponents(format)) {
       for (int at = place; at < blocks.length; at += format.blockBytes()) {
         blocks[at] &= (byte) 0xbf;
       }
+    }
+    for (int at = 0; format == TensorFormat.MXFP4 && at < blocks.length; at += format.blockBytes()) {
+      blocks[at] = (byte) (112 | blocks[at] & 15);
     }
     return blocks;
   }
@@ -26,8 +29,7 @@ public final class RandomBlocks {
       case IQ1_M -> new int[] {55};
       case TQ1_0 -> new int[] {53};
       case TQ2_0 -> new int[] {65};
-      case MXFP4 -> new int[] {0};
-      case NVFP4, Q8_1, Q8_K, I8, I16, I32, I64, F64 -> new int[0];
+      case MXFP4, NVFP4, Q8_1, Q8_K, I8, I16, I32, I64, F64 -> new int[0];
     };
   }
 }

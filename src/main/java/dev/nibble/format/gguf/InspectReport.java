@@ -75,7 +75,7 @@ public final class InspectReport {
     findings.forEach((name, value) -> line(text, name.replace('_', ' '), Printable.of(value)));
     text.append("\nquantisation mix\n");
     mix.forEach((type, sums) -> text.append(String.format(Locale.ROOT, "  %-8s %5d tensors %,16d weights %,16d bytes  %.4f bits per weight%s%n",
-        type, sums[0], sums[1], sums[2], 8.0 * sums[2] / sums[1], computed(type) ? "" : "  (can't be run)")));
+        type, sums[0], sums[1], sums[2], 8.0 * sums[2] / sums[1], remark(type))));
     text.append("\nmetadata\n");
     for (String key : file.metadata().keys()) {
       text.append(String.format("  %-42s %s%n", shortened(key), show(file.metadata().find(key).orElseThrow())));
@@ -88,8 +88,12 @@ public final class InspectReport {
     return text.toString();
   }
 
-  private static boolean computed(TensorFormat type) {
-    return TileMapping.layoutOf(type).isPresent();
+  private static String remark(TensorFormat type) {
+    return switch (TileMapping.of(type)) {
+      case TileMapping.Exact exact -> "";
+      case TileMapping.Rounded rounded -> "  (computed with a loss: " + rounded.loss() + ")";
+      case TileMapping.None none -> "  (can't be run: " + none.reason() + ")";
+    };
   }
 
   private static void line(StringBuilder text, String what, String value) {
@@ -136,8 +140,15 @@ public final class InspectReport {
     root.put("vocabulary_size", vocabulary());
     findings.forEach(root::put);
     ArrayNode quantization = root.putArray("quantization");
-    mix.forEach((type, sums) -> quantization.addObject().put("type", type.toString()).put("tensors", sums[0]).put("weights", sums[1])
-        .put("bytes", sums[2]).put("bits_per_weight", 8.0 * sums[2] / sums[1]).put("runs", computed(type)));
+    mix.forEach((type, sums) -> {
+      ObjectNode node = quantization.addObject().put("type", type.toString()).put("tensors", sums[0]).put("weights", sums[1]).put("bytes", sums[2])
+          .put("bits_per_weight", 8.0 * sums[2] / sums[1]);
+      switch (TileMapping.of(type)) {
+        case TileMapping.Exact exact -> node.put("runs", true);
+        case TileMapping.Rounded rounded -> node.put("runs", true).put("loss", rounded.loss());
+        case TileMapping.None none -> node.put("runs", false).put("reason", none.reason());
+      }
+    });
     ObjectNode metadata = root.putObject("metadata");
     for (String key : file.metadata().keys()) {
       switch (file.metadata().find(key).orElseThrow()) {

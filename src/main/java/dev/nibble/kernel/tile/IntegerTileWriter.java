@@ -3,6 +3,7 @@ package dev.nibble.kernel.tile;
 import dev.nibble.tensor.IntegerCodec;
 import dev.nibble.tensor.IntegerRow;
 import dev.nibble.tensor.TensorFormat;
+import dev.nibble.tensor.UnrepresentableWeightException;
 import java.lang.invoke.MethodHandles;
 import java.lang.invoke.VarHandle;
 import java.nio.ByteOrder;
@@ -12,13 +13,12 @@ final class IntegerTileWriter extends TileWriter {
   private static final VarHandle LONGS = MethodHandles.byteArrayViewVarHandle(long[].class, ByteOrder.LITTLE_ENDIAN);
   private static final int ROWS = TileLayout.ROWS;
   private static final int SCALE_INTS = Int8Tile.SCALE_BYTES / Integer.BYTES;
-  private static final int FACTORS = TileLayout.BLOCK / IntegerRow.FACTOR_WEIGHTS; // of a block
   private static final long SIX_BIT_OFFSETS = 0x0101010101010101L * Int8Tile.SIX_BIT_OFFSET;
   private static final long HIGH_BITS = 0x8080808080808080L;
 
   private final TensorFormat format;
   private final IntegerCodec codec;
-  private final IntegerRow parts;
+  private final IntegerRow parts; // a block of each row, one after the other
   private final int columns;
   private final boolean sixBits;
   private final int blockInts;
@@ -28,53 +28,69 @@ final class IntegerTileWriter extends TileWriter {
     super(layout, columns);
     this.format = format;
     this.columns = columns;
-    codec = (IntegerCodec) format.codec();
-    parts = new IntegerRow(columns);
+    codec = RoundingCodec.of(format);
+    parts = new IntegerRow(ROWS * format.blockSize());
     sixBits = layout == TileLayout.INT6_FACTORED;
     blockInts = layout.blockBytes() / Integer.BYTES;
     weightInts = (sixBits ? Int8Tile.SIX_BIT_SCALE_BYTES : Int8Tile.SCALE_BYTES) / Integer.BYTES;
   }
 
+  /** Block by block of all rows: what is read and written lies close together. */
   @Override
   public void write(byte[] rows, long first) {
     int rowBytes = rows.length / ROWS;
-    for (int row = 0; row < ROWS; row++) {
-      for (int column = 0, from = row * rowBytes; column < columns; column += format.blockSize(), from += format.blockBytes()) {
-        codec.split(rows, from, parts, column);
+    int size = format.blockSize();
+    for (int column = 0, from = 0; column < columns; column += size, from += format.blockBytes()) {
+      for (int row = 0; row < ROWS; row++) {
+        try {
+          codec.split(rows, row * rowBytes + from, parts, row * size);
+        } catch (UnrepresentableWeightException e) {
+          throw new IllegalArgumentException("the weight of row " + (first + row) + ", column " + (column + e.index()) + ": " + e.reason(), e);
+        }
       }
-      place(row, first + row);
+      for (int part = 0; part < size; part += TileLayout.BLOCK) {
+        int to = (column + part) / TileLayout.BLOCK * blockInts;
+        placeScales(part, to, first, column / size);
+        if (sixBits) {
+          placeFactors(part, to + SCALE_INTS);
+        }
+        placeWeights(part, to + weightInts);
+      }
     }
   }
 
-  private void place(int row, long number) {
-    int[] tile = tile();
-    for (int column = 0, to = 0; column < columns; column += TileLayout.BLOCK, to += blockInts) {
-      putShort(tile, 2 * to + row, finite(parts.scales[column / TileLayout.BLOCK], number, column / format.blockSize()));
-      if (sixBits) {
-        for (int group = 0; group < FACTORS; group++) {
-          putByte(tile, Integer.BYTES * (to + SCALE_INTS) + ROWS * group + row, parts.factors[column / IntegerRow.FACTOR_WEIGHTS + group]);
-        }
+  private void placeScales(int part, int to, long first, int block) {
+    int step = format.blockSize() / IntegerRow.SCALE_WEIGHTS;
+    for (int row = 0, at = part / IntegerRow.SCALE_WEIGHTS; row < ROWS; row += 2, at += 2 * step) {
+      tile()[to + row / 2] = finite(parts.scales[at], first + row, block) & 0xffff | finite(parts.scales[at + step], first + row + 1, block) << 16;
+    }
+  }
+
+  private void placeFactors(int part, int to) {
+    int step = format.blockSize() / IntegerRow.FACTOR_WEIGHTS;
+    for (int group = 0; group < TileLayout.BLOCK / IntegerRow.FACTOR_WEIGHTS; group++) {
+      for (int row = 0, at = part / IntegerRow.FACTOR_WEIGHTS + group; row < ROWS; row += Integer.BYTES, at += Integer.BYTES * step) {
+        tile()[to + (ROWS * group + row) / Integer.BYTES] = parts.factors[at] & 0xff | (parts.factors[at + step] & 0xff) << 8
+            | (parts.factors[at + 2 * step] & 0xff) << 16 | parts.factors[at + 3 * step] << 24;
       }
-      for (int eight = 0, at = to + weightInts + row; eight < TileLayout.BLOCK; eight += Long.BYTES, at += 2 * ROWS) {
-        long weights = (long) LONGS.get(parts.weights, column + eight);
+    }
+  }
+
+  /** Of eight weights of a row, bytes 0, 1, 4 and 5 go to one vector, 2, 3, 6 and 7 to the next. */
+  private void placeWeights(int part, int to) {
+    int[] tile = tile();
+    byte[] from = parts.weights;
+    int step = format.blockSize();
+    for (int eight = part, vector = to; eight < part + TileLayout.BLOCK; eight += Long.BYTES, vector += 2 * ROWS) {
+      for (int row = 0, at = eight; row < ROWS; row++, at += step) {
+        long weights = (long) LONGS.get(from, at);
         if (sixBits) {
           // Added byte by byte: high bits are kept out of the sum, so that nothing is carried from one byte to the next.
           weights = (weights & ~HIGH_BITS) + SIX_BIT_OFFSETS ^ weights & HIGH_BITS;
         }
-        // Bytes 0, 1, 4 and 5 in one vector, 2, 3, 6 and 7 in the next.
-        tile[at] = (int) weights & 0xffff | (int) (weights >>> 32) << 16;
-        tile[at + ROWS] = (int) (weights >>> 16) & 0xffff | (int) (weights >>> 48) << 16;
+        tile[vector + row] = (int) weights & 0xffff | (int) (weights >>> 32) << 16;
+        tile[vector + ROWS + row] = (int) (weights >>> 16) & 0xffff | (int) (weights >>> 48) << 16;
       }
     }
-  }
-
-  private static void putShort(int[] tile, int at, short value) {
-    int shift = Short.SIZE * (at % 2);
-    tile[at / 2] = tile[at / 2] & ~(0xffff << shift) | (value & 0xffff) << shift;
-  }
-
-  private static void putByte(int[] tile, int at, byte value) {
-    int shift = Byte.SIZE * (at % Integer.BYTES);
-    tile[at / Integer.BYTES] = tile[at / Integer.BYTES] & ~(0xff << shift) | (value & 0xff) << shift;
   }
 }
