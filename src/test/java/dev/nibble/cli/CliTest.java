@@ -238,7 +238,7 @@ class CliTest {
 
   @Test
   void mistakesGetOneLine() throws Exception {
-    refuses("needs a command: serve, run, inspect, quantize, pack, bench, health, doctor, keys, k3s-size");
+    refuses("needs a command: serve, run, inspect, quantize, pack, bench, eval, health, doctor, keys, k3s-size");
     refuses("needs a command: new, list, revoke; see nibble keys --help", "keys");
     refuses("the name is \"a b\"; allowed: 1 to 64 letters, digits, dots, dashes and underscores", "keys", "new", "--name", "a b");
     refuses("the scope is \"all\"; allowed: generate, offload, metrics", "keys", "new", "--name", "a", "--scopes", "all");
