@@ -9,9 +9,7 @@ import dev.nibble.format.InputFile;
 import dev.nibble.model.Decoder;
 import dev.nibble.tokenizer.Tokenizer;
 import java.io.IOException;
-import java.nio.ByteBuffer;
 import java.nio.charset.CharacterCodingException;
-import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.Arrays;
@@ -71,20 +69,19 @@ final class EvalCommand implements Callable<Integer> {
       }
       OptionalInt beginning = beginning(opened.tokenizer());
       long start = System.nanoTime();
-      int windows = ids.length / window;
       ProgressLine progress = new ProgressLine("measuring");
-      Perplexity.Result result = Perplexity.of(decoder, ids, window, beginning, done -> progress.show(done, windows));
+      Perplexity.Result result = Perplexity.of(decoder, ids, window, beginning, progress::show);
       progress.clear();
-      double seconds = (System.nanoTime() - start) / 1e9;
+      double speed = ids.length / window * window / ((System.nanoTime() - start) / 1e9);
       if (json) {
         ObjectNode out = JsonNodeFactory.instance.objectNode();
         out.put("model", opened.info().name()).put("text", text.toString()).put("tokens", ids.length).put("window", window);
         out.put("predictions", result.predictions()).put("perplexity", result.perplexity()).put("standard_error", result.error());
-        out.put("kv_cache", decoder.pages().shape().format().toString()).put("tokens_per_second", (double) windows * window / seconds);
+        out.put("kv_cache", decoder.pages().shape().format().toString()).put("tokens_per_second", speed);
         System.out.println(new ObjectMapper().writeValueAsString(out));
       } else {
         System.out.printf(Locale.ROOT, "perplexity %.4f ± %.4f over %,d predictions, windows of %d; %.1f tokens/s%n",
-            result.perplexity(), result.error(), result.predictions(), window, windows * window / seconds);
+            result.perplexity(), result.error(), result.predictions(), window, speed);
       }
       return 0;
     }
@@ -101,7 +98,7 @@ final class EvalCommand implements Callable<Integer> {
         throw new IOException("the text " + file + " has " + Files.size(file) + " bytes; at most " + MAX_TEXT + " can be measured");
       }
       try {
-        return StandardCharsets.UTF_8.newDecoder().decode(ByteBuffer.wrap(Files.readAllBytes(file))).toString();
+        return Files.readString(file);
       } catch (CharacterCodingException e) {
         throw new IOException("the text " + file + " is not UTF-8");
       }

@@ -5,7 +5,6 @@ import dev.nibble.model.Decoder;
 import dev.nibble.model.LanguageModel;
 import dev.nibble.model.block.Workspace;
 import java.util.OptionalInt;
-import java.util.function.IntConsumer;
 
 /**
  * Perplexity of a text: e to the mean negative log-probability of its tokens, each predicted from those before it in its window. Windows stand side by side, and of
@@ -28,16 +27,21 @@ public final class Perplexity {
    */
   public record Result(int predictions, double perplexity, double error) {}
 
+  /** Told after each window. */
+  @FunctionalInterface
+  public interface Progress {
+    void measured(int windows, int of);
+  }
+
   /**
    * Measures.
    *
    * @param ids the text; what does not fill a window is left out
    * @param window tokens of a window, 4 or more
    * @param beginning put in place of each window's first id, where the model's prompts begin with BOS
-   * @param progress told how many windows are done
    * @throws IllegalArgumentException for a text shorter than a window, or a window that the model does not take
    */
-  public static Result of(Decoder model, int[] ids, int window, OptionalInt beginning, IntConsumer progress) {
+  public static Result of(Decoder model, int[] ids, int window, OptionalInt beginning, Progress progress) {
     if (window < 4 || window > model.longestSequence()) {
       throw new IllegalArgumentException("the window is " + window + " tokens; allowed with this model: 4 to " + model.longestSequence());
     }
@@ -59,7 +63,7 @@ public final class Perplexity {
         pass(model, batch, workspace, sequence, part, 0, first, Batch.Outputs.NONE, sums);
         pass(model, batch, workspace, sequence, part, first, window - 1, Batch.Outputs.ALL, sums);
       }
-      progress.accept(w + 1);
+      progress.measured(w + 1, windows);
     }
     return sums.result();
   }

@@ -402,6 +402,26 @@ class CliTest {
   }
 
   @Test
+  void evalMeasuresPerplexity() throws Exception {
+    Path text = folder.resolve("text.txt");
+    Files.writeString(text, "Once upon a time, there was a little girl who liked to play. ".repeat(40));
+    Outcome outcome = nibble("eval", "ppl", "--text", text.toString(), "--window", "64", "--tokens", "200", "--threads", "1", "--json");
+    assertThat(outcome.status()).as(outcome.err()).isZero();
+    assertThat(outcome.out().lines()).hasSize(1);
+    JsonNode measured = new ObjectMapper().readTree(outcome.out());
+    assertThat(measured.path("tokens").asInt()).isEqualTo(200);
+    assertThat(measured.path("predictions").asInt()).isEqualTo(3 * 31);
+    assertThat(measured.path("perplexity").asDouble()).isBetween(1.0, 100.0);
+    assertThat(nibble("eval", "ppl", "--text", text.toString(), "--window", "64").out()).startsWith("perplexity ").contains(" predictions, windows of 64; ");
+    refuses("name what to measure: ppl", "eval");
+    refuses("the window is 0 tokens; allowed with this model: 4 to 1024", "eval", "ppl", "--text", text.toString(), "--window", "0");
+    refuses("fewer than a window of 512", "eval", "ppl", "--text", Files.writeString(folder.resolve("short.txt"), "Once.").toString());
+    refuses("is not UTF-8", "eval", "ppl", "--text", Files.write(folder.resolve("latin.txt"), new byte[] {(byte) 0xe9, 'x'}).toString());
+    refuses("no such file", "eval", "ppl", "--text", "nowhere.txt");
+    refuses("--tokens is 0; allowed: 1 or more", "eval", "ppl", "--text", text.toString(), "--tokens", "0");
+  }
+
+  @Test
   void benchMeasuresInOneLine() throws Exception {
     Outcome outcome = nibble("bench", "--prompt", "32", "--gen", "8", "--threads", "1", "--json");
     assertThat(outcome.status()).isZero();

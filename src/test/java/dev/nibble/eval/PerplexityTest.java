@@ -59,7 +59,7 @@ final class PerplexityTest {
       int[] ids = new Random(3).ints(1100, 0, model.vocabularySize()).toArray();
       for (int window : new int[] {33, 512}) {
         for (OptionalInt beginning : new OptionalInt[] {OptionalInt.empty(), OptionalInt.of(1)}) {
-          Perplexity.Result result = Perplexity.of(model, ids, window, beginning, done -> {});
+          Perplexity.Result result = Perplexity.of(model, ids, window, beginning, (windows, of) -> {});
           assertThat(result.predictions()).isEqualTo(ids.length / window * (window - 1 - window / 2));
           double expected = expected(model, ids, window, beginning);
           assertThat(result.perplexity()).as("window %d", window).isCloseTo(expected, within(1e-9 * expected));
@@ -73,9 +73,9 @@ final class PerplexityTest {
   void whatCanNotBeMeasuredIsRefused() throws IOException {
     try (WorkerPool pool = new WorkerPool(1)) {
       Decoder model = model(pool);
-      assertThatThrownBy(() -> Perplexity.of(model, new int[100], 512, OptionalInt.empty(), done -> {})).hasMessage("the text has 100 tokens, fewer than a window of 512");
-      assertThatThrownBy(() -> Perplexity.of(model, new int[100], 3, OptionalInt.empty(), done -> {})).hasMessage("the window is 3 tokens; allowed with this model: 4 to 1024");
-      assertThatThrownBy(() -> Perplexity.of(model, new int[9999], 2000, OptionalInt.empty(), done -> {})).hasMessageContaining("allowed with this model: 4 to 1024");
+      assertThatThrownBy(() -> Perplexity.of(model, new int[100], 512, OptionalInt.empty(), (windows, of) -> {})).hasMessage("the text has 100 tokens, fewer than a window of 512");
+      assertThatThrownBy(() -> Perplexity.of(model, new int[100], 3, OptionalInt.empty(), (windows, of) -> {})).hasMessage("the window is 3 tokens; allowed with this model: 4 to 1024");
+      assertThatThrownBy(() -> Perplexity.of(model, new int[9999], 2000, OptionalInt.empty(), (windows, of) -> {})).hasMessageContaining("allowed with this model: 4 to 1024");
     }
   }
 }
