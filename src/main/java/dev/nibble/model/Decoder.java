@@ -5,7 +5,6 @@ import dev.nibble.kernel.TiledMatrix;
 import dev.nibble.model.block.Block;
 import dev.nibble.model.block.Linear;
 import dev.nibble.model.block.Normalization;
-import dev.nibble.model.block.Slices;
 import dev.nibble.model.block.Workspace;
 import dev.nibble.model.kvcache.KvCache;
 import dev.nibble.model.kvcache.KvCacheFormat;
@@ -97,9 +96,7 @@ public final class Decoder implements LanguageModel {
 
   @Override
   public Sequence newSequence(int capacity) {
-    if (capacity < 1 || capacity > longestSequence()) {
-      throw new IllegalArgumentException("capacity is " + capacity + "; allowed: 1 to " + longestSequence());
-    }
+    checkCapacity(capacity);
     return new CachedSequence(capacity, new KvCache(pages, capacity), 0);
   }
 
@@ -110,9 +107,7 @@ public final class Decoder implements LanguageModel {
    * @throws IllegalArgumentException for tokens that can't be shared, or a capacity that can't be
    */
   public Sequence newSequence(Sequence prefix, int tokens, int capacity) {
-    if (capacity < 1 || capacity > longestSequence()) {
-      throw new IllegalArgumentException("capacity is " + capacity + "; allowed: 1 to " + longestSequence());
-    }
+    checkCapacity(capacity);
     if (!(prefix instanceof CachedSequence cached && cached.model() == this && cached.cache != null && tokens <= cached.length)) {
       throw new IllegalArgumentException(tokens + " tokens of this sequence can't be shared");
     }
@@ -159,7 +154,7 @@ public final class Decoder implements LanguageModel {
         for (int done = 0; done < count;) {
           int now = Math.min(own.capacity(), count - done);
           ownBatch.clear().add(this, ids, from + done, now, out != null && done + now == count ? Batch.Outputs.LAST : Batch.Outputs.NONE);
-          if (!forward(ownBatch, own, copy, stopped)) {
+          if (!pass(ownBatch, own, copy, stopped)) {
             return false;
           }
           done += now;
@@ -191,6 +186,12 @@ public final class Decoder implements LanguageModel {
         cache.close();
         cache = null;
       }
+    }
+  }
+
+  private void checkCapacity(int capacity) {
+    if (capacity < 1 || capacity > longestSequence()) {
+      throw new IllegalArgumentException("capacity is " + capacity + "; allowed: 1 to " + longestSequence());
     }
   }
 
@@ -237,11 +238,18 @@ public final class Decoder implements LanguageModel {
     }
     turn.lock();
     try {
-      Slices slices = w.slices;
-      slices.clear();
+      return pass(batch, w, reader, stopped);
+    } finally {
+      turn.unlock();
+    }
+  }
+
+  /** A batch that is checked, whose pages are there and whose turn it is. */
+  private boolean pass(Batch batch, Workspace w, LogitsReader reader, BooleanSupplier stopped) {
+    try {
       for (int slice = 0; slice < batch.size(); slice++) {
         CachedSequence sequence = sequence(batch, slice);
-        slices.add(sequence.cache, sequence.length, batch.count(slice));
+        w.slices.add(sequence.cache, sequence.length, batch.count(slice));
       }
       if (!compute(batch, w, reader, stopped)) {
         return false;
@@ -252,7 +260,6 @@ public final class Decoder implements LanguageModel {
       return true;
     } finally {
       w.slices.clear();
-      turn.unlock();
     }
   }
 

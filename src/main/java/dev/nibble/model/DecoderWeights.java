@@ -45,20 +45,20 @@ record DecoderWeights(TiledMatrix embedding, List<Block> blocks, Normalization o
    */
   static DecoderWeights of(DecoderSpec spec, DecoderTensors tensors) {
     TiledMatrix embedding = tensors.matrix(TensorRole.TOKEN_EMBEDDING, TensorSpec.WHOLE_MODEL);
+    List<Position> positions = spec.positions();
     List<Block> blocks = new ArrayList<>();
     for (int layer = 0; layer < spec.layers().size(); layer++) {
-      blocks.add(block(spec, layer, tensors));
+      blocks.add(block(spec.layers().get(layer), layer, positions, tensors));
     }
     TiledMatrix output = tensors.matrix(TensorRole.OUTPUT, TensorSpec.WHOLE_MODEL);
     Linear head = output == null
         ? new Linear(tensors.name(TensorRole.TOKEN_EMBEDDING, TensorSpec.WHOLE_MODEL), embedding, new float[0])
         : new Linear(tensors.name(TensorRole.OUTPUT, TensorSpec.WHOLE_MODEL), output, new float[0]);
     return new DecoderWeights(embedding, blocks, Normalization.of(spec.outputNorm(), tensors.vector(TensorRole.OUTPUT_NORM, TensorSpec.WHOLE_MODEL)), head,
-        spec.positions().stream().map(position -> divisors(position, spec.context(), tensors)).toList());
+        positions.stream().map(position -> divisors(position, spec.context(), tensors)).toList());
   }
 
-  private static Block block(DecoderSpec spec, int layer, DecoderTensors tensors) {
-    LayerSpec block = spec.layers().get(layer);
+  private static Block block(LayerSpec block, int layer, List<Position> positions, DecoderTensors tensors) {
     AttentionSpec of = block.attention();
     TiledMatrix joined = tensors.matrix(TensorRole.QUERY_KEY_VALUE, layer);
     Linear query = part(tensors, layer, TensorRole.QUERY, TensorRole.QUERY_BIAS, TensorRole.QUERY_KEY_VALUE, joined, 0, of.queryWidth());
@@ -68,7 +68,7 @@ record DecoderWeights(TiledMatrix embedding, List<Block> blocks, Normalization o
     Attention attention = new Attention(of, layer, query, key, value,
         linear(tensors, layer, TensorRole.ATTENTION_OUTPUT, TensorRole.ATTENTION_OUTPUT_BIAS),
         norm(of.queryKeyNorm(), tensors, TensorRole.QUERY_NORM, layer), norm(of.queryKeyNorm(), tensors, TensorRole.KEY_NORM, layer),
-        spec.positions().indexOf(of.position()));
+        positions.indexOf(of.position()));
     GatedFeedForward feedForward = switch (block.feedForward()) {
       case FeedForwardSpec.Gated gated -> {
         TiledMatrix both = tensors.matrix(TensorRole.GATE_UP, layer);

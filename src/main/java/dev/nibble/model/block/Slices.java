@@ -1,6 +1,7 @@
 package dev.nibble.model.block;
 
 import dev.nibble.model.kvcache.KvCache;
+import java.util.Arrays;
 
 /** The tokens of a forward pass as blocks see them: pieces of sequences one after the other, of one row each token. */
 public final class Slices {
@@ -11,16 +12,16 @@ public final class Slices {
 
   /** Empties it. */
   public void clear() {
-    java.util.Arrays.fill(caches, 0, count, null);
+    Arrays.fill(caches, 0, count, null);
     count = 0;
   }
 
   /** Adds a piece. @param position of its first token in the sequence */
   public void add(KvCache cache, int position, int tokens) {
     if (count == caches.length) {
-      caches = java.util.Arrays.copyOf(caches, 2 * count);
-      positions = java.util.Arrays.copyOf(positions, 2 * count);
-      rows = java.util.Arrays.copyOf(rows, 2 * count + 1);
+      caches = Arrays.copyOf(caches, 2 * count);
+      positions = Arrays.copyOf(positions, 2 * count);
+      rows = Arrays.copyOf(rows, 2 * count + 1);
     }
     caches[count] = cache;
     positions[count] = position;
