@@ -5,6 +5,7 @@ import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.ObjectMapper;
 import dev.nibble.format.gguf.GgufValue;
 import dev.nibble.model.spec.InvalidModelException;
+import dev.nibble.model.spec.RopeScaling;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
@@ -19,8 +20,6 @@ import java.util.Optional;
  * be said so is refused.
  */
 public final class HuggingFaceConfig {
-  private static final double DEFAULT_ROPE_BASE = 10000;
-
   private final Path file;
   private final JsonNode root;
 
@@ -121,6 +120,13 @@ public final class HuggingFaceConfig {
     }
   }
 
+  /** @throws InvalidModelException if some layers have a sliding window and others have none, which only some families can say */
+  public void requireNoWindow() throws InvalidModelException {
+    if (isSet("use_sliding_window")) {
+      throw unsupported("use_sliding_window is set; windows in some layers only are not supported for this family");
+    }
+  }
+
   /**
    * Which layers have a sliding window.
    *
@@ -167,7 +173,7 @@ public final class HuggingFaceConfig {
       metadata.put(prefix + "attention.value_length", GgufValue.uint32(headWidth));
     }
     JsonNode rope = rope();
-    metadata.put(prefix + "rope.freq_base", GgufValue.float32((float) root.path("rope_theta").asDouble(rope.path("rope_theta").asDouble(DEFAULT_ROPE_BASE))));
+    metadata.put(prefix + "rope.freq_base", GgufValue.float32((float) root.path("rope_theta").asDouble(rope.path("rope_theta").asDouble(Hyperparameters.DEFAULT_ROPE_BASE))));
     switch (ropeType()) {
       case "default", "llama3" -> { } // the latter's factors are a tensor
       case "linear" -> {
@@ -221,14 +227,13 @@ public final class HuggingFaceConfig {
     return inside.canConvertToInt() && inside.intValue() > 0 ? inside.intValue() : whole("original_max_position_embeddings");
   }
 
-  /** √(1 + ln(context / original) / ln(original)), unless the file says another. */
+  /** By the lengths of contexts, unless the file says another. */
   private double longRopeMagnitude(int original) throws InvalidModelException {
     JsonNode given = rope().path("attention_factor");
     if (given.isNumber()) {
       return given.doubleValue();
     }
-    double factor = (double) whole("max_position_embeddings") / original;
-    return factor <= 1 ? 1 : Math.sqrt(1 + Math.log(factor) / Math.log(original));
+    return RopeScaling.LongRope.magnitude(whole("max_position_embeddings"), original);
   }
 
   /** Tensors that GGUF files hold and checkpoints do not: the divisors of RoPE's frequencies. */
@@ -264,7 +269,7 @@ public final class HuggingFaceConfig {
     double low = number("low_freq_factor", rope.path("low_freq_factor"));
     double high = number("high_freq_factor", rope.path("high_freq_factor"));
     int original = originalContext();
-    double base = root.path("rope_theta").asDouble(rope.path("rope_theta").asDouble(DEFAULT_ROPE_BASE));
+    double base = root.path("rope_theta").asDouble(rope.path("rope_theta").asDouble(Hyperparameters.DEFAULT_ROPE_BASE));
     int rotated = rotatedWidth();
     float[] factors = new float[rotated / 2];
     for (int i = 0; i < factors.length; i++) {

@@ -23,7 +23,8 @@ import java.util.Optional;
  */
 public final class Hyperparameters {
   private static final double LEAST_EPSILON = 1e-30; // squares of floats can be this small; below, a vector of zeros would divide by zero
-  private static final double DEFAULT_ROPE_BASE = 10000; // GGUF specification
+  /** Where a file says no other: GGUF's specification, and the transformers library's. */
+  static final double DEFAULT_ROPE_BASE = 10000;
   private static final int MAX_SIZE = 1 << 24; // of any size: keeps products of two within a long, and typing errors out
   private static final int MAX_WIDTH = 1 << 18; // of any vector but logits: 256 tokens' worth of them is an array, and the widest known has 53,248
   private static final int MAX_LAYERS = 1 << 12;
@@ -158,9 +159,7 @@ public final class Hyperparameters {
     return factor;
   }
 
-  /**
-   * LongRoPE where the file has it, else {@link #linearRopeFactor}. Its magnitude, where the file does not say one, is √(1 + ln(context / original) / ln(original)).
-   */
+  /** LongRoPE where the file has it, else {@link #linearRopeFactor}. */
   public RopeScaling longRope() throws InvalidModelException {
     String original = key("rope.scaling.original_context_length");
     String type = metadata.string(key("rope.scaling.type")).orElse(metadata.find(original).isPresent() ? "longrope" : "none");
@@ -168,8 +167,7 @@ public final class Hyperparameters {
       return new RopeScaling.Linear(linearRopeFactor());
     }
     int tokens = metadata.requireInteger(original, 2, MAX_SIZE);
-    double factor = (double) context() / tokens;
-    return new RopeScaling.LongRope(tokens, number("rope.scaling.attn_factor", factor <= 1 ? 1 : Math.sqrt(1 + Math.log(factor) / Math.log(tokens))));
+    return new RopeScaling.LongRope(tokens, number("rope.scaling.attn_factor", RopeScaling.LongRope.magnitude(context(), tokens)));
   }
 
   /**

@@ -32,9 +32,7 @@ final class Qwen3 implements Family {
   @Override
   public Map<String, GgufValue> metadata(HuggingFaceConfig config) throws InvalidModelException {
     config.requireActivation("silu");
-    if (config.isSet("use_sliding_window")) {
-      throw config.unsupported("use_sliding_window is set; windows in some layers only are not supported for this family");
-    }
+    config.requireNoWindow();
     return Map.of();
   }
 

@@ -19,7 +19,13 @@ public sealed interface RopeScaling {
    * @param originalContext tokens that the model was trained with first
    * @param magnitude by which sines and cosines are multiplied
    */
-  record LongRope(int originalContext, float magnitude) implements RopeScaling {}
+  record LongRope(int originalContext, float magnitude) implements RopeScaling {
+    /** The magnitude where a model does not say one: √(1 + ln(context / original) / ln(original)), and 1 for a context that was not made longer. */
+    public static double magnitude(int context, int originalContext) {
+      double factor = (double) context / originalContext;
+      return factor <= 1 ? 1 : Math.sqrt(1 + Math.log(factor) / Math.log(originalContext));
+    }
+  }
 
   /** Not at all. */
   RopeScaling NONE = new Linear(1);
