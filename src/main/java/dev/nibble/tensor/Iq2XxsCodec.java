@@ -21,8 +21,7 @@ final class Iq2XxsCodec extends IntegerBlocks {
   }
 
   private static int tail(byte[] in, int at, int group) {
-    int from = at + POINTS + GROUP_BYTES * group + 4;
-    return Half.bits(in, from) & 0xffff | Half.bits(in, from + 2) << 16;
+    return Signs.ofFour(in, at + POINTS + GROUP_BYTES * group + 4);
   }
 
   @Override

@@ -22,8 +22,7 @@ final class Iq3XxsCodec extends IntegerBlocks {
   }
 
   private static int tail(byte[] in, int at, int group) {
-    int from = at + TAILS + 4 * group;
-    return Half.bits(in, from) & 0xffff | Half.bits(in, from + 2) << 16;
+    return Signs.ofFour(in, at + TAILS + 4 * group);
   }
 
   @Override

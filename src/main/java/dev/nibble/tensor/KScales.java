@@ -11,6 +11,25 @@ final class KScales {
 
   private KScales() {}
 
+  /** Decodes weights that are scale × q - minimum. @param from where the scales are, with the factors of scales and of minima before them */
+  static void decode(byte[] in, int from, Quants quants, float[] out, int to) {
+    float scale = Half.get(in, from - 2 * Half.BYTES);
+    float minimum = Half.get(in, from - Half.BYTES);
+    for (int group = 0; group < 8; group++) {
+      float groupScale = scale * scale(in, from, group);
+      float groupMinimum = minimum * minimum(in, from, group);
+      for (int i = 0; i < 32; i++) {
+        out[to + 32 * group + i] = groupScale * quants.get(group, i) - groupMinimum;
+      }
+    }
+  }
+
+  /** The integers of a block. */
+  @FunctionalInterface
+  interface Quants {
+    int get(int group, int i);
+  }
+
   static int scale(byte[] in, int from, int group) {
     return group < 4 ? in[from + group] & 63 : in[from + 4 + group] & 15 | (in[from + group - 4] >> 6 & 3) << 4;
   }

@@ -14,8 +14,7 @@ package dev.nibble.tensor;
  * w = d s q - e m.
  */
 final class Q5KCodec implements BlockCodec {
-  private static final int MINIMUM = Half.BYTES;
-  private static final int SCALES = MINIMUM + Half.BYTES;
+  private static final int SCALES = 2 * Half.BYTES;
   private static final int HIGH = SCALES + KScales.BYTES;
   private static final int QUANTS = HIGH + 32;
 
@@ -31,15 +30,6 @@ final class Q5KCodec implements BlockCodec {
 
   @Override
   public void decodeBlock(byte[] in, int at, float[] out, int to) {
-    float scale = Half.get(in, at);
-    float minimum = Half.get(in, at + MINIMUM);
-    for (int group = 0; group < 8; group++) {
-      float groupScale = scale * KScales.scale(in, at + SCALES, group);
-      float groupMinimum = minimum * KScales.minimum(in, at + SCALES, group);
-      for (int i = 0; i < 32; i++) {
-        int q = in[at + QUANTS + group / 2 * 32 + i] >> group % 2 * 4 & 15 | (in[at + HIGH + i] >> group & 1) << 4;
-        out[to + 32 * group + i] = groupScale * q - groupMinimum;
-      }
-    }
+    KScales.decode(in, at + SCALES, (group, i) -> in[at + QUANTS + group / 2 * 32 + i] >> group % 2 * 4 & 15 | (in[at + HIGH + i] >> group & 1) << 4, out, to);
   }
 }

@@ -10,6 +10,11 @@ final class Signs {
     return seven | (Integer.bitCount(seven) & 1) << 7;
   }
 
+  /** What stands beside the points of 32 weights: four times seven signs, then four bits of their scale. */
+  static int ofFour(byte[] in, int from) {
+    return Half.bits(in, from) & 0xffff | Half.bits(in, from + 2) << 16;
+  }
+
   static int apply(int signs, int i, int magnitude) {
     return (signs >> i & 1) == 0 ? magnitude : -magnitude;
   }

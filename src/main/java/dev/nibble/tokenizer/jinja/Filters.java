@@ -136,35 +136,8 @@ final class Filters {
     });
   }
 
-  @FunctionalInterface
-  private interface Step {
-    /** A value for what comes, or null to leave it out. */
-    Value apply(Value value);
-  }
-
-  private static Iterator<Value> stepped(Iterator<Value> source, Step step, Work work) {
-    return new Iterator<>() {
-      private Value next;
-
-      @Override
-      public boolean hasNext() {
-        while (next == null && source.hasNext()) {
-          work.spend(1);
-          next = step.apply(source.next());
-        }
-        return next != null;
-      }
-
-      @Override
-      public Value next() {
-        if (!hasNext()) {
-          throw new NoSuchElementException();
-        }
-        Value value = next;
-        next = null;
-        return value;
-      }
-    };
+  private static Iterator<Value> stepped(Iterator<Value> source, Stepped.Step step, Work work) {
+    return new Stepped(source, step, work, 1);
   }
 
   private static Value lowerCase(Value value, Work work) {

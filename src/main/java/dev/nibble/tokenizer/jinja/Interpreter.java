@@ -7,7 +7,6 @@ import java.util.Iterator;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
-import java.util.NoSuchElementException;
 import java.util.Optional;
 import java.util.function.Supplier;
 
@@ -246,32 +245,11 @@ final class Interpreter {
 
   /** Those that meet a loop's condition, as they are unpacked. */
   private Iterator<Value> filtered(Target target, Node.Condition condition, Iterator<Value> source, Frame frame) {
-    return new Iterator<>() {
-      private final Frame inner = Frame.enter(frame, condition.scope(), Interpreter.this);
-      private Value next;
-
-      @Override
-      public boolean hasNext() {
-        while (next == null && source.hasNext()) {
-          work.spend(STEP);
-          assign(target, source.next(), inner);
-          if (evaluate(condition.test(), inner).isTrue()) {
-            next = value(target, inner);
-          }
-        }
-        return next != null;
-      }
-
-      @Override
-      public Value next() {
-        if (!hasNext()) {
-          throw new NoSuchElementException();
-        }
-        Value value = next;
-        next = null;
-        return value;
-      }
-    };
+    Frame inner = Frame.enter(frame, condition.scope(), this);
+    return new Stepped(source, item -> {
+      assign(target, item, inner);
+      return evaluate(condition.test(), inner).isTrue() ? value(target, inner) : null;
+    }, work, STEP);
   }
 
   private Value value(Target target, Frame frame) {
