@@ -5,9 +5,9 @@ import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
 import dev.nibble.format.gguf.GgufFile;
 import dev.nibble.format.gguf.GgufWriter;
+import dev.nibble.model.kvcache.KvCacheOptions;
 import dev.nibble.model.spec.InvalidModelException;
 import dev.nibble.model.spec.RopePairs;
-import dev.nibble.model.kvcache.KvCacheOptions;
 import dev.nibble.tensor.TensorFormat;
 import java.io.ByteArrayOutputStream;
 import java.lang.foreign.MemorySegment;

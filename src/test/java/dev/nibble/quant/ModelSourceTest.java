@@ -4,9 +4,9 @@ import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
 import dev.nibble.SharedFixtures;
+import dev.nibble.format.gguf.GgufValue;
 import dev.nibble.format.safetensors.SafetensorsFile;
 import dev.nibble.format.safetensors.SafetensorsTensor;
-import dev.nibble.format.gguf.GgufValue;
 import dev.nibble.model.family.TensorTransform;
 import dev.nibble.model.spec.InvalidModelException;
 import dev.nibble.tensor.TensorFormat;

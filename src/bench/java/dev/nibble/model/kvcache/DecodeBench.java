@@ -1,9 +1,9 @@
 package dev.nibble.model.kvcache;
 
 import dev.nibble.format.gguf.GgufFile;
-import dev.nibble.model.LanguageModel;
-import dev.nibble.model.DecoderLoader;
 import dev.nibble.model.Decoder;
+import dev.nibble.model.DecoderLoader;
+import dev.nibble.model.LanguageModel;
 import java.lang.reflect.Field;
 import java.nio.file.Path;
 import java.util.ArrayList;
