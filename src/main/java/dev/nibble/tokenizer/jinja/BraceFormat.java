@@ -115,7 +115,7 @@ final class BraceFormat {
       end++;
     }
     String first = path.substring(0, end);
-    Value found = first(first);
+    Value found = first(first, path);
     while (end < path.length()) {
       if (path.charAt(end) == '.') {
         int from = ++end;
@@ -152,20 +152,20 @@ final class BraceFormat {
     return !key.isEmpty() && key.chars().allMatch(c -> c >= '0' && c <= '9');
   }
 
-  private Value first(String name) {
-    if (!name.isEmpty() && !isNumber(name)) {
+  /** The value that a field begins with. Only a field that is empty as a whole counts on, and only one that is a number as a whole ends the counting, as in Python 3.11. */
+  private Value first(String name, String path) {
+    if (path.isEmpty() ? automatic < 0 : isNumber(path) && automatic > 0) {
+      throw TemplateException.value("cannot switch from manual field specification to automatic field numbering"); // the same words in both directions
+    }
+    if (!path.isEmpty() && !isNumber(name)) {
       Value found = arguments.named().get(name);
       if (found == null) {
         throw new TemplateException(TemplateException.Kind.KEY, Printer.quoted(name));
       }
       return found;
     }
-    if (name.isEmpty() ? automatic < 0 : automatic > 0) {
-      throw TemplateException.value(name.isEmpty() ? "cannot switch from manual field specification to automatic field numbering"
-          : "cannot switch from automatic field numbering to manual field specification");
-    }
-    int index = name.isEmpty() ? automatic++ : name.length() > 9 ? Integer.MAX_VALUE : Integer.parseInt(name);
-    if (!name.isEmpty()) {
+    int index = path.isEmpty() ? automatic++ : name.length() > 9 ? Integer.MAX_VALUE : Integer.parseInt(name);
+    if (isNumber(path)) {
       automatic = -1;
     }
     if (index >= arguments.positional().size()) {

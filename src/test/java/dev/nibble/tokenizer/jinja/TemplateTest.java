@@ -52,6 +52,20 @@ final class TemplateTest {
     assertThat(own("<|{{ n }}|><|{{ n + 1 }}|>{% for i in l %}<|{{ loop.index }}|>{% endfor %}", x)).isEqualTo("<|.|><|.|><|1|><|2|>");
   }
 
+  /** As jinja2's sandbox formats with Python 3.11: only whole fields count on, or end the counting. */
+  @Test
+  void fieldsOfFormatsAreCountedAsPythonCountsThem() {
+    assertThat(render("{{ '{}{0[0]}'.format([5], [6]) }} {{ '{0[0]}{}'.format([5], [6]) }} {{ '{a[0]}{}{}'.format(1, 2, a=[7]) }}", Map.of()).value())
+        .isEqualTo("[5]5 5[5] 712");
+    for (String template : List.of("{{ '{[0]}'.format([5]) }}", "{{ '{.upper}'.format('a') }}", "{{ '{[0]!s:+.2f}'.format(2) }}")) {
+      assertThat(failure(template).kind()).as(template).isEqualTo(TemplateException.Kind.KEY);
+      assertThat(failure(template)).as(template).hasMessageContaining("''");
+    }
+    for (String template : List.of("{{ '{}{0}'.format(5) }}", "{{ '{0}{}'.format(5) }}")) {
+      assertThat(failure(template)).as(template).hasMessageContaining("cannot switch from manual field specification to automatic field numbering");
+    }
+  }
+
   @Test
   void errorsHaveTheirPlace() {
     TemplateException syntax = failure("a\r\n  {{ 1 + }}");
