@@ -6,8 +6,8 @@ import java.util.Collection;
 final class Work {
   /** How deep lists, tuples and dicts may be nested. */
   static final int MAX_NESTING = 200;
-  /** How deep blocks, steps of expressions, macros and recursive loops may be nested: what fits into a stack of 512 KiB several times. */
-  static final int MAX_DEPTH = 400;
+  /** How deep blocks, steps of expressions, macros and recursive loops may be nested: what fits into a stack of 512 KiB, whichever of Java's compilers made the code. */
+  static final int MAX_DEPTH = 200;
   /** Most bits of an integer: more than Python writes out. */
   static final int MAX_BITS = 1 << 17;
 
