@@ -6,6 +6,7 @@ import dev.nibble.format.pack.PackFile;
 import dev.nibble.model.MemoryNeed;
 import dev.nibble.model.MemoryPlan;
 import dev.nibble.model.kvcache.KvCacheOptions;
+import dev.nibble.serve.Settings;
 import dev.nibble.tokenizer.GgufVocabulary;
 import java.io.IOException;
 import java.nio.file.Path;
@@ -36,7 +37,7 @@ final class K3sSizeCommand implements Callable<Integer> {
   @Override
   public Integer call() throws IOException {
     require("--streams", streams, MOST_STREAMS);
-    require("--threads", threads, ModelOptions.MOST_THREADS);
+    Settings.THREADS.read("--threads", Integer.toString(threads));
     MemoryNeed need;
     long vocabulary;
     try (ModelFile file = PackFile.openAny(model)) {

@@ -61,6 +61,7 @@ public final class Main implements Runnable {
 
   static CommandLine commandLine() {
     return new CommandLine(new Main())
+        .setResourceBundle(new SettingTexts())
         .registerConverter(Path.class, Main::path)
         .setParameterExceptionHandler((failure, arguments) -> refuse(failure))
         .setExecutionExceptionHandler((failure, line, result) -> switch (failure) {

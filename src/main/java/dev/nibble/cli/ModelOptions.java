@@ -3,6 +3,8 @@ package dev.nibble.cli;
 import dev.nibble.engine.ModelOpener;
 import dev.nibble.format.pack.PackCache;
 import dev.nibble.model.kvcache.KvCacheOptions;
+import dev.nibble.serve.Settings;
+import dev.nibble.serve.config.Setting;
 import java.io.IOException;
 import java.nio.file.Path;
 import java.util.LinkedHashMap;
@@ -13,31 +15,28 @@ import picocli.CommandLine.Option;
 
 /** Which model, and what computes: options of every command that runs one. */
 final class ModelOptions {
-  /** More threads than any gateway has; a typing error beyond it must not start thousands. */
-  static final int MOST_THREADS = 1024;
-
-  @Option(names = "--model", paramLabel = "FILE", description = "GGUF or packed file; without, the embedded model nibble-home.")
+  @Option(names = "--model", paramLabel = "FILE", descriptionKey = "nibble.model")
   private Path model;
 
-  @Option(names = "--threads", paramLabel = "N", description = "Threads that compute; default one a physical core.")
+  @Option(names = "--threads", paramLabel = "N", descriptionKey = "nibble.threads")
   private Integer threads;
 
-  @Option(names = "--kv-keys", paramLabel = "F", description = "KV cache's keys: 8, 4 or 2 bits, f16, f32; default 8.")
+  @Option(names = "--kv-keys", paramLabel = "F", descriptionKey = "nibble.kv.keys")
   private String keys;
 
-  @Option(names = "--kv-values", paramLabel = "F", description = "KV cache's values, likewise; default 8, or 4 for models above 2 billion parameters.")
+  @Option(names = "--kv-values", paramLabel = "F", descriptionKey = "nibble.kv.values")
   private String values;
 
-  @Option(names = "--kv-residual", paramLabel = "N", description = "Tokens before the open page of 64 that stay exact in the KV cache; default 64.")
+  @Option(names = "--kv-residual", paramLabel = "N", descriptionKey = "nibble.kv.residual")
   private Integer residual;
 
-  @Option(names = "--kv-rotate", description = "Rotate keys before quantising them, which makes 4 bits better.")
+  @Option(names = "--kv-rotate", descriptionKey = "nibble.kv.rotate")
   private boolean rotate;
 
-  @Option(names = "--kv-memory", paramLabel = "SIZE", description = "Most memory for the KV cache, such as 64M or 2G; default half of the heap.")
+  @Option(names = "--kv-memory", paramLabel = "SIZE", descriptionKey = "nibble.kv.memory")
   private String memory;
 
-  @Option(names = "--pack-cache", paramLabel = "DIR", description = "Folder that keeps the packed form of GGUF files, made on first use; default none.")
+  @Option(names = "--pack-cache", paramLabel = "DIR", descriptionKey = "nibble.pack-cache")
   private Path packCache;
 
   Optional<Path> model() {
@@ -50,55 +49,36 @@ final class ModelOptions {
 
   /** Empty where the option was not given. */
   OptionalInt threads() {
-    if (threads == null) {
-      return OptionalInt.empty();
-    }
-    if (threads < 1 || threads > MOST_THREADS) {
-      throw new IllegalArgumentException("--threads is " + threads + "; allowed: 1 to " + MOST_THREADS);
-    }
-    return OptionalInt.of(threads);
+    return threads == null ? OptionalInt.empty() : OptionalInt.of(Settings.THREADS.read("--threads", threads.toString()));
   }
 
   /** What is said about the KV cache. */
   KvCacheOptions cache() {
-    if (residual != null && !KvCacheOptions.isResidual(residual)) {
-      throw new IllegalArgumentException("--kv-residual is " + residual + "; allowed: 0 to " + KvCacheOptions.MOST_RESIDUAL);
-    }
-    if (memory != null && KvCacheOptions.memory(memory).isEmpty()) {
-      throw new IllegalArgumentException("--kv-memory is " + memory + "; allowed: " + KvCacheOptions.MEMORY);
-    }
-    return KvCacheOptions.of(cacheFormat("--kv-keys", keys), cacheFormat("--kv-values", values),
-        residual == null ? KvCacheOptions.DEFAULT.residual() : residual, rotate)
-        .within(Optional.ofNullable(memory));
+    return KvCacheOptions.of(Optional.ofNullable(keys).map(format -> Settings.KV_KEYS.read("--kv-keys", format)),
+        Optional.ofNullable(values).map(format -> Settings.KV_VALUES.read("--kv-values", format)),
+        residual == null ? Settings.KV_RESIDUAL.value().orElseThrow() : Settings.KV_RESIDUAL.read("--kv-residual", residual.toString()), rotate)
+        .within(Optional.ofNullable(memory).map(size -> Settings.KV_MEMORY.read("--kv-memory", size)));
   }
 
-  private static Optional<String> cacheFormat(String option, String name) {
-    if (name != null && !KvCacheOptions.isFormat(name)) {
-      throw new IllegalArgumentException(option + " is " + name + "; allowed: " + KvCacheOptions.FORMATS);
-    }
-    return Optional.ofNullable(name);
-  }
-
-  /** The settings that say the same as the options given about the KV cache. */
-  Map<String, String> cacheSettings() {
+  /** The settings that say the same as the options given. */
+  Map<String, String> settings() {
     cache(); // refuses what can't be used in the options' names
     Map<String, String> settings = new LinkedHashMap<>();
-    if (keys != null) {
-      settings.put("nibble.kv.keys", keys);
-    }
-    if (values != null) {
-      settings.put("nibble.kv.values", values);
-    }
-    if (residual != null) {
-      settings.put("nibble.kv.residual", residual.toString());
-    }
-    if (rotate) {
-      settings.put("nibble.kv.rotate", "true");
-    }
-    if (memory != null) {
-      settings.put("nibble.kv.memory", memory);
-    }
+    put(settings, Settings.MODEL, model);
+    put(settings, Settings.PACK_CACHE, packCache);
+    threads().ifPresent(number -> put(settings, Settings.THREADS, number));
+    put(settings, Settings.KV_KEYS, keys);
+    put(settings, Settings.KV_VALUES, values);
+    put(settings, Settings.KV_RESIDUAL, residual);
+    put(settings, Settings.KV_ROTATE, rotate ? true : null);
+    put(settings, Settings.KV_MEMORY, memory);
     return settings;
+  }
+
+  private static void put(Map<String, String> settings, Setting<?> setting, Object value) {
+    if (value != null) {
+      settings.put(setting.name(), value.toString());
+    }
   }
 
   /** Has a native executable's heap fit beside the model; the process may begin anew for that. */

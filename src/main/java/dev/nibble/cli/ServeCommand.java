@@ -3,16 +3,21 @@ package dev.nibble.cli;
 import dev.nibble.engine.ModelOpener;
 import dev.nibble.format.InputFile;
 import dev.nibble.serve.PortCheck;
+import dev.nibble.serve.Settings;
 import dev.nibble.serve.SettingsCheck;
+import dev.nibble.serve.config.Kind;
+import dev.nibble.serve.config.ProcessConfig;
+import dev.nibble.serve.config.Setting;
 import io.quarkus.runtime.PreventFurtherStepsException;
 import io.quarkus.runtime.Quarkus;
 import io.quarkus.runtime.QuarkusBindException;
+import io.smallrye.config.ConfigValidationException;
 import java.io.IOException;
 import java.nio.file.Path;
 import java.util.Map;
 import java.util.Optional;
 import java.util.concurrent.Callable;
-import org.eclipse.microprofile.config.ConfigProvider;
+import org.eclipse.microprofile.config.Config;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Mixin;
 import picocli.CommandLine.Option;
@@ -20,18 +25,18 @@ import picocli.CommandLine.Option;
 /** Serves a model until told to stop. */
 @Command(name = "serve", description = "Serves a model over gRPC and an OpenAI-compatible REST API.", mixinStandardHelpOptions = true)
 final class ServeCommand implements Callable<Integer> {
-  private static final int MOST_PORT = 65535;
+  private static final Kind<Integer> PORT = Kind.integer(1, 65535, "1 to 65535");
 
   @Mixin
   private ModelOptions model;
 
-  @Option(names = "--http-port", paramLabel = "N", description = "Port of the REST API; default 8080.")
+  @Option(names = "--http-port", paramLabel = "N", descriptionKey = "quarkus.http.port")
   private Integer httpPort;
 
-  @Option(names = "--grpc-port", paramLabel = "N", description = "Port of the gRPC API; default 9000.")
+  @Option(names = "--grpc-port", paramLabel = "N", descriptionKey = "quarkus.grpc.server.port")
   private Integer grpcPort;
 
-  @Option(names = "--keys-file", paramLabel = "FILE", description = "File of the API keys that are let in; default none, which lets everybody in.")
+  @Option(names = "--keys-file", paramLabel = "FILE", descriptionKey = "nibble.auth.keys-file")
   private Path keysFile;
 
   // A native executable takes these out of the arguments by itself, so that this is for the JVM; both mean the same.
@@ -42,21 +47,17 @@ final class ServeCommand implements Callable<Integer> {
   public Integer call() throws IOException {
     properties.forEach(System::setProperty);
     if (model.model().isPresent()) {
-      Path file = model.model().get();
-      InputFile.require(file);
-      System.setProperty("nibble.model", file.toString());
+      InputFile.require(model.model().get());
     }
-    model.packCache().ifPresent(folder -> System.setProperty("nibble.pack-cache", folder.toString()));
-    model.threads().ifPresent(threads -> System.setProperty("nibble.threads", Integer.toString(threads)));
-    model.cacheSettings().forEach(System::setProperty);
-    if (keysFile != null) {
-      System.setProperty("nibble.auth.keys-file", keysFile.toString());
-    }
-    setPort("--http-port", "quarkus.http.port", httpPort);
-    setPort("--grpc-port", "quarkus.grpc.server.port", grpcPort);
-    SettingsCheck.require(ConfigProvider.getConfig());
-    HeapLimit.require(ModelOpener.fittingPlan(ConfigProvider.getConfig().getOptionalValue("nibble.model", String.class).map(Path::of)));
-    Optional<String> taken = PortCheck.problem(ConfigProvider.getConfig());
+    model.settings().forEach(System::setProperty);
+    set(Settings.KEYS_FILE, keysFile);
+    set(Settings.HTTP_PORT, httpPort == null ? null : port("--http-port", httpPort.toString()));
+    set(Settings.GRPC_PORT, grpcPort == null ? null : port("--grpc-port", grpcPort.toString()));
+    Config config = ProcessConfig.read();
+    SettingsCheck.requireKnown();
+    SettingsCheck.require(config);
+    HeapLimit.require(ModelOpener.fittingPlan(Settings.MODEL.given(config).map(Path::of)));
+    Optional<String> taken = PortCheck.problem(config);
     if (taken.isPresent()) {
       return fail(taken.get());
     }
@@ -72,6 +73,11 @@ final class ServeCommand implements Callable<Integer> {
     }
     return switch (cause) {
       case PreventFurtherStepsException stop -> fail(stop.getMessage());
+      case ConfigValidationException invalid -> {
+        // One of the framework's own settings, of which there are thousands.
+        fail(String.valueOf(invalid.getProblemCount() == 0 ? invalid.getMessage() : invalid.getProblem(0).getMessage()).replaceFirst("^[A-Za-z.]+Exception: ", ""));
+        yield Main.EXIT_USAGE;
+      }
       case QuarkusBindException taken -> fail(PortCheck.taken(taken.getHost(), taken.getPort()));
       default -> {
         if (System.getenv(Main.TRACE) != null) {
@@ -87,22 +93,14 @@ final class ServeCommand implements Callable<Integer> {
     return Main.EXIT_FAILED;
   }
 
-  /** A port's number, or a refusal that names the option or setting it comes from. */
+  /** The number of a port that can be called, or a refusal that names the option or setting it comes from. */
   static int port(String name, String text) {
-    try {
-      int number = Integer.parseInt(text);
-      if (number >= 1 && number <= MOST_PORT) {
-        return number;
-      }
-    } catch (NumberFormatException unreadable) {
-      // told below
-    }
-    throw new IllegalArgumentException(name + " is " + text + "; allowed: 1 to " + MOST_PORT);
+    return PORT.read(text).orElseThrow(() -> new IllegalArgumentException(name + " is " + text + "; allowed: " + PORT.allowed()));
   }
 
-  private static void setPort(String option, String property, Integer port) {
-    if (port != null) {
-      System.setProperty(property, Integer.toString(port(option, port.toString())));
+  private static void set(Setting<?> setting, Object value) {
+    if (value != null) {
+      System.setProperty(setting.name(), value.toString());
     }
   }
 }

@@ -51,6 +51,16 @@ public record OffloadSettings(
       throw new IllegalArgumentException("\"" + text + "\" is not an accelerator's address; allowed: " + FORM);
     }
 
+    /** Whether {@link #of} takes this. */
+    public static boolean isTarget(String text) {
+      try {
+        of(text);
+        return true;
+      } catch (IllegalArgumentException other) {
+        return false;
+      }
+    }
+
     @Override
     public String toString() {
       return (host.indexOf(':') < 0 ? host : "[" + host + "]") + ":" + port;

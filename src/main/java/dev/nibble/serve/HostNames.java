@@ -36,13 +36,18 @@ public final class HostNames {
   public static HostNames of(List<String> allowed) {
     Set<String> names = new TreeSet<>();
     for (String name : allowed) {
-      if (!ALLOWED.matcher(name.strip()).matches()) {
+      if (!isName(name)) {
         throw new IllegalArgumentException("\"" + name + "\" is not a name; allowed: " + FORM);
       }
       names.add(name.strip().toLowerCase(Locale.ROOT));
     }
     ownName().ifPresent(names::add);
     return new HostNames(names, names.remove("*"));
+  }
+
+  /** Whether this is of {@link #FORM}. */
+  static boolean isName(String name) {
+    return ALLOWED.matcher(name.strip()).matches();
   }
 
   private static Optional<String> ownName() {

@@ -5,13 +5,11 @@ import dev.nibble.engine.EngineObserver;
 import dev.nibble.engine.EngineOptions;
 import dev.nibble.engine.ModelIdentity;
 import dev.nibble.engine.ModelOpener;
-import dev.nibble.engine.OffloadPolicy;
 import dev.nibble.engine.SequentialEngine;
 import dev.nibble.format.pack.PackCache;
 import dev.nibble.model.DecoderLoader;
 import dev.nibble.model.MemoryPlan;
 import dev.nibble.model.kvcache.KvCacheOptions;
-import dev.nibble.offload.OffloadSettings;
 import dev.nibble.offload.OffloadingEngine;
 import dev.nibble.serve.metrics.EngineMetrics;
 import dev.nibble.serve.metrics.OffloadMetrics;
@@ -62,7 +60,7 @@ final class ModelEngineLoader implements EngineLoader {
     if (config.offload().targets().isEmpty()) {
       return local;
     }
-    return new OffloadingEngine(local, () -> ModelIdentity.of(config.model().map(Path::of)), settings(config.offload()), observer, offloadMetrics);
+    return new OffloadingEngine(local, () -> ModelIdentity.of(config.model().map(Path::of)), config.offload().settings(), observer, offloadMetrics);
   }
 
   /** Says how memory is shared out, and how far a long loading has come. */
@@ -91,14 +89,6 @@ final class ModelEngineLoader implements EngineLoader {
         LOG.infof("Loading: %d of %d MB.", bytes / 1_000_000, total / 1_000_000);
       }
     }
-  }
-
-  private static OffloadSettings settings(ServeConfig.Offload offload) {
-    Optional<OffloadSettings.Tls> tls = offload.tls().trust()
-        .map(trust -> new OffloadSettings.Tls(Path.of(trust), offload.tls().certificate().map(Path::of), offload.tls().key().map(Path::of)));
-    return new OffloadSettings(offload.targets().orElseThrow().stream().map(OffloadSettings.Target::of).toList(), OffloadPolicy.of(offload.policy()).orElseThrow(), tls,
-        offload.connectTimeout(), offload.hedgeDelay(), offload.stallTimeout(), offload.tokenTimeout(), offload.probeInterval(), offload.powerBudget(),
-        offload.keyFile().map(Path::of));
   }
 
   private static Optional<PackCache> packs(ServeConfig config) {

@@ -22,20 +22,18 @@ import org.eclipse.microprofile.config.ConfigProvider;
  */
 @Singleton
 public final class PortCheck {
-  private static final String HTTP = "quarkus.http.";
-  private static final String GRPC = "quarkus.grpc.server.";
-  private static final String ANY = "0.0.0.0";
+  private static final String HOSTS = Settings.HTTP_HOST.name() + " and " + Settings.GRPC_HOST.name();
   private static final int EXIT_CODE = 1;
 
   /** Tries both addresses. Empty if the service can listen on them, otherwise one line that says why not. */
   public static Optional<String> problem(Config config) {
-    int http = config.getOptionalValue(HTTP + "port", Integer.class).orElse(8080);
-    int grpc = config.getOptionalValue(GRPC + "port", Integer.class).orElse(9000);
+    int http = Settings.HTTP_PORT.in(config);
+    int grpc = Settings.GRPC_PORT.in(config);
     if (http == grpc && http > 0) {
       return Optional.of("REST and gRPC can't both listen on port " + http + "; give one of them another by --http-port or --grpc-port");
     }
-    return problem(config.getOptionalValue(HTTP + "host", String.class).orElse(ANY), http)
-        .or(() -> problem(config.getOptionalValue(GRPC + "host", String.class).orElse(ANY), grpc));
+    return problem(Settings.HTTP_HOST.in(config), http)
+        .or(() -> problem(Settings.GRPC_HOST.in(config), grpc));
   }
 
   private static Optional<String> problem(String host, int port) {
@@ -44,10 +42,10 @@ public final class PortCheck {
       socket.bind(new InetSocketAddress(InetAddress.getByName(host), port));
       return Optional.empty();
     } catch (UnknownHostException unknown) {
-      return Optional.of("there is no address \"" + host + "\" to listen on; " + HTTP + "host and " + GRPC + "host take names and addresses of this machine");
+      return Optional.of("there is no address \"" + host + "\" to listen on; " + HOSTS + " take names and addresses of this machine");
     } catch (BindException refused) {
       return Optional.of(String.valueOf(refused.getMessage()).contains("in use") ? taken(host, port)
-          : "can't listen on " + host + " port " + port + ": " + refused.getMessage() + "; " + HTTP + "host and " + GRPC + "host take addresses of this machine");
+          : "can't listen on " + host + " port " + port + ": " + refused.getMessage() + "; " + HOSTS + " take addresses of this machine");
     } catch (IOException failure) {
       return Optional.of("can't listen on " + host + " port " + port + ": " + failure.getMessage());
     }
@@ -62,8 +60,8 @@ public final class PortCheck {
   void started(@Observes @Priority(1) StartupEvent event) {
     if (GrpcServerRecorder.getVerticleCount() == 0) {
       Config config = ConfigProvider.getConfig();
-      String host = config.getOptionalValue(GRPC + "host", String.class).orElse(ANY);
-      int port = config.getOptionalValue(GRPC + "port", Integer.class).orElse(0);
+      String host = Settings.GRPC_HOST.in(config);
+      int port = Settings.GRPC_PORT.in(config);
       throw new PreventFurtherStepsException(problem(host, port).orElse("gRPC can't listen on " + host + " port " + port
           + "; -Dquarkus.log.category.\"io.quarkus.grpc.runtime.GrpcServerRecorder\".level=ERROR shows why"), EXIT_CODE);
     }

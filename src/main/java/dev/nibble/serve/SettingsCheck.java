@@ -1,16 +1,19 @@
 package dev.nibble.serve;
 
-import dev.nibble.engine.OffloadPolicy;
-import dev.nibble.model.kvcache.KvCacheOptions;
-import dev.nibble.offload.OffloadSettings;
 import dev.nibble.serve.auth.InvalidKeyFileException;
 import dev.nibble.serve.auth.KeyFile;
+import dev.nibble.serve.config.Setting;
 import io.quarkus.runtime.configuration.MemorySize;
+import io.smallrye.config.ConfigValue;
+import io.smallrye.config.SmallRyeConfig;
 import java.nio.file.Files;
+import java.nio.file.InvalidPathException;
 import java.nio.file.Path;
-import java.time.Duration;
 import java.util.List;
 import java.util.Optional;
+import java.util.Set;
+import java.util.TreeSet;
+import java.util.stream.Collectors;
 import org.eclipse.microprofile.config.Config;
 
 /**
@@ -18,180 +21,94 @@ import org.eclipse.microprofile.config.Config;
  * the service asks again when it loads its model.
  */
 public final class SettingsCheck {
-  private static final int MOST_THREADS = 1024; // beyond any gateway; keeps typing errors from starting a million threads
-  private static final long MIN_UNFINISHED = 4L << 20; // what one gRPC message may have
-  private static final String RESIDUALS = "0 to " + KvCacheOptions.MOST_RESIDUAL;
+  private static final String OWN = "nibble.";
+  private static final List<String> PREFIXES = List.of(OWN, "quarkus.http.", "quarkus.grpc.server.", "quarkus.tls.");
 
   private SettingsCheck() {}
 
-  /** Checks all {@code nibble.*} settings. @throws IllegalArgumentException one line that names the setting, its value, and what is allowed */
+  /** Checks {@link Settings#ALL all settings}. @throws IllegalArgumentException one line that names the setting, its value, and what is allowed */
   public static void require(Config config) {
-    EmptySettings.require(config);
+    empty(config);
     TlsSettings.require(config);
-    integer(config, "nibble.threads", MOST_THREADS);
-    integer(config, "nibble.queue-capacity", Integer.MAX_VALUE);
-    integer(config, "nibble.default-max-tokens", Integer.MAX_VALUE);
-    flag(config, "nibble.strict-max-tokens");
-    value(config, "nibble.special-tokens", String.class, SpecialTokens.WORDS).filter(word -> SpecialTokens.of(word).isEmpty()).ifPresent(other -> {
-      throw refuse(config, "nibble.special-tokens", SpecialTokens.WORDS);
-    });
-    duration(config, "nibble.grace-period", false, "a time such as 20s or 2m");
-    duration(config, "nibble.prepare.timeout", true, "a time such as 10s or 1m, above 0");
+    Settings.ALL.forEach(setting -> setting.given(config));
     keys(config);
-    value(config, "nibble.ready.queue-limit", Integer.class, "an integer, 1 or more, or 0 for none")
-        .filter(limit -> limit < 0)
-        .ifPresent(negative -> {
-          throw refuse(config, "nibble.ready.queue-limit", "an integer, 1 or more, or 0 for none");
-        });
-    duration(config, "nibble.ready.canary-interval", false, "a time such as 30s or 5m, or 0 for never");
-    duration(config, "nibble.ready.canary-timeout", true, "a time such as 60s or 2m, above 0");
-    duration(config, "nibble.live.stall", false, "a time such as 120s or 5m, or 0 for any");
-    size(config, "nibble.rest.max-body-size", "a size such as 500K or 4M, from 1 byte", 1);
-    long largestBody = config.getOptionalValue("nibble.rest.max-body-size", MemorySize.class).map(MemorySize::asLongValue).orElse(4L << 20);
-    size(config, "nibble.prepare.memory", "a size such as 32M, at least twice nibble.rest.max-body-size", Admission.BODIES * largestBody);
-    duration(config, "nibble.rest.body-timeout", true, "a time such as 10s or 1m, above 0");
-    duration(config, "nibble.rest.stream-comment-interval", false, "a time such as 10s, or 0 for none");
-    cacheFormat(config, "nibble.kv.keys");
-    cacheFormat(config, "nibble.kv.values");
-    value(config, "nibble.kv.residual", Integer.class, RESIDUALS)
-        .filter(tokens -> !KvCacheOptions.isResidual(tokens))
-        .ifPresent(outside -> {
-          throw refuse(config, "nibble.kv.residual", RESIDUALS);
-        });
-    value(config, "nibble.kv.memory", String.class, KvCacheOptions.MEMORY)
-        .filter(size -> KvCacheOptions.memory(size).isEmpty())
-        .ifPresent(other -> {
-          throw refuse(config, "nibble.kv.memory", KvCacheOptions.MEMORY);
-        });
-    flag(config, "nibble.kv.rotate");
-    connections(config);
-    offload(config);
+    long bodies = Admission.BODIES * Settings.MAX_BODY_SIZE.in(config).asLongValue();
+    Settings.PREPARE_MEMORY.given(config).map(MemorySize::asLongValue).filter(size -> size < bodies).ifPresent(less -> {
+      throw Settings.PREPARE_MEMORY.refuse(config, Settings.PREPARE_MEMORY.kind().allowed());
+    });
+    readable(config, Settings.OFFLOAD_KEY_FILE, "a file that can be read, of one key");
+    for (Setting<String> file : List.of(Settings.OFFLOAD_TRUST, Settings.OFFLOAD_CERTIFICATE, Settings.OFFLOAD_KEY)) {
+      readable(config, file, "a PEM file that can be read");
+    }
+    boolean certificate = Settings.OFFLOAD_CERTIFICATE.given(config).isPresent();
+    if (certificate != Settings.OFFLOAD_KEY.given(config).isPresent()) {
+      throw new IllegalArgumentException(Settings.OFFLOAD_CERTIFICATE.name() + " and " + Settings.OFFLOAD_KEY.name() + " go together; set both or neither");
+    }
+    if (certificate && Settings.OFFLOAD_TRUST.given(config).isEmpty()) {
+      throw new IllegalArgumentException(
+          Settings.OFFLOAD_CERTIFICATE.name() + " needs " + Settings.OFFLOAD_TRUST.name() + ": the certificates of those who sign accelerators' certificates");
+    }
   }
 
-  private static void connections(Config config) {
-    for (String count : List.of("max", "max-per-address", "max-requests-per-connection", "max-requests", "max-resets", "max-health-watches")) {
-      integer(config, "nibble.connections." + count, Integer.MAX_VALUE);
-    }
-    for (String time : List.of("head-timeout", "idle-timeout", "read-timeout")) {
-      duration(config, "nibble.connections." + time, true, "a time such as 10s or 5m, above 0");
-    }
-    String unfinished = "nibble.connections.max-unfinished";
-    value(config, unfinished, MemorySize.class, "a size such as 16M, from 4M").filter(size -> size.asLongValue() < MIN_UNFINISHED).ifPresent(less -> {
-      throw refuse(config, unfinished, "a size such as 16M, from 4M");
-    });
-    String hosts = "nibble.rest.allowed-hosts";
-    value(config, hosts, String.class, HostNames.FORM).ifPresent(list -> {
-      try {
-        HostNames.of(List.of(list.split(",")));
-      } catch (IllegalArgumentException unreadable) {
-        throw refuse(config, hosts, HostNames.FORM);
+  /**
+   * Finds properties of ours that are none, such as a typing error's. Of the environment nobody can tell: others' variables begin alike, as Kubernetes' of a
+   * service that is called nibble.
+   *
+   * @throws IllegalArgumentException one line that names the property
+   */
+  public static void requireKnown() {
+    Set<String> known = Settings.ALL.stream().map(Setting::name).collect(Collectors.toSet());
+    for (String name : new TreeSet<>(System.getProperties().stringPropertyNames())) {
+      if (name.startsWith(OWN) && !known.contains(name)) {
+        throw new IllegalArgumentException("there is no setting " + name + "; README.md lists all of them");
       }
-    });
+    }
   }
 
-  private static void offload(Config config) {
-    String targets = "nibble.offload.targets";
-    value(config, targets, String.class, OffloadSettings.Target.FORM).ifPresent(list -> {
-      for (String target : list.split(",")) {
-        try {
-          OffloadSettings.Target.of(target);
-        } catch (IllegalArgumentException unreadable) {
-          throw refuse(config, targets, OffloadSettings.Target.FORM + ", several with commas between");
-        }
+  /**
+   * Finds settings that are given and empty, such as {@code NIBBLE_AUTH_KEYS_FILE=} of a variable that was never set. The framework takes some of them for not
+   * given, so that a service told to ask for keys would let everybody in, and ends with a page of its own words for others.
+   */
+  private static void empty(Config config) {
+    SmallRyeConfig settings = config.unwrap(SmallRyeConfig.class);
+    Settings.ALL.forEach(setting -> requireText(settings, setting.name()));
+    Set<String> checked = Settings.ALL.stream().map(Setting::variable).collect(Collectors.toSet());
+    TreeSet<String> names = new TreeSet<>();
+    settings.getPropertyNames().forEach(names::add);
+    for (String name : names) {
+      // The framework lists the environment's names in lower case and with dots alone, beside their properties' names.
+      if (PREFIXES.stream().anyMatch(name::startsWith) && !checked.contains(Setting.variable(name))) {
+        requireText(settings, name);
       }
-    });
-    String policy = "nibble.offload.policy";
-    value(config, policy, String.class, OffloadPolicy.WORDS).filter(word -> OffloadPolicy.of(word).isEmpty()).ifPresent(other -> {
-      throw refuse(config, policy, OffloadPolicy.WORDS);
-    });
-    for (String time : List.of("connect-timeout", "hedge-delay", "stall-timeout", "token-timeout", "probe-interval")) {
-      String name = "nibble.offload." + time;
-      value(config, name, Duration.class, "a time such as 500ms or 3s").filter(duration -> duration.isNegative() || duration.isZero()).ifPresent(none -> {
-        throw refuse(config, name, "a time such as 500ms or 3s");
-      });
-    }
-    String budget = "nibble.offload.power-budget";
-    value(config, budget, Double.class, "watts, above 0").filter(watts -> !(watts > 0)).ifPresent(none -> {
-      throw refuse(config, budget, "watts, above 0");
-    });
-    value(config, "nibble.offload.key-file", String.class, "a file").filter(path -> !Files.isReadable(Path.of(path))).ifPresent(path -> {
-      throw refuse(config, "nibble.offload.key-file", "a file that can be read, of one key");
-    });
-    String tls = "nibble.offload.tls.";
-    for (String file : List.of("trust", "certificate", "key")) {
-      value(config, tls + file, String.class, "a PEM file").filter(path -> !Files.isReadable(Path.of(path))).ifPresent(path -> {
-        throw refuse(config, tls + file, "a PEM file that can be read");
-      });
-    }
-    boolean certificate = config.getOptionalValue(tls + "certificate", String.class).isPresent();
-    if (certificate != config.getOptionalValue(tls + "key", String.class).isPresent()) {
-      throw new IllegalArgumentException(tls + "certificate and " + tls + "key go together; set both or neither");
-    }
-    if (certificate && config.getOptionalValue(tls + "trust", String.class).isEmpty()) {
-      throw new IllegalArgumentException(tls + "certificate needs " + tls + "trust: the certificates of those who sign accelerators' certificates");
     }
   }
 
-  private static void size(Config config, String name, String allowed, long least) {
-    value(config, name, MemorySize.class, allowed).filter(size -> size.asLongValue() < least).ifPresent(less -> {
-      throw refuse(config, name, allowed);
-    });
-  }
-
-  private static void flag(Config config, String name) {
-    value(config, name, String.class, "true, false")
-        .filter(word -> !word.equalsIgnoreCase("true") && !word.equalsIgnoreCase("false"))
-        .ifPresent(other -> {
-          throw refuse(config, name, "true, false");
-        });
-  }
-
-  private static void duration(Config config, String name, boolean aboveZero, String allowed) {
-    value(config, name, Duration.class, allowed)
-        .filter(time -> time.isNegative() || aboveZero && time.isZero())
-        .ifPresent(outside -> {
-          throw refuse(config, name, allowed);
-        });
+  private static void requireText(SmallRyeConfig settings, String name) {
+    ConfigValue value = settings.getConfigValue(name);
+    if (value.getRawValue() != null && value.getRawValue().isEmpty()) {
+      throw new IllegalArgumentException(Setting.named(value.getConfigSourceName(), name) + " is empty; give it a value, or leave it out");
+    }
   }
 
   /** Reads the keys: a service that was told to ask for them must not start without. */
   private static void keys(Config config) {
-    duration(config, "nibble.auth.reload-interval", true, "a time such as 5s or 1m, above 0");
-    value(config, "nibble.auth.keys-file", String.class, "a file of keys").ifPresent(file -> {
+    Settings.KEYS_FILE.given(config).ifPresent(file -> {
       try {
         KeyFile.read(Path.of(file));
-      } catch (InvalidKeyFileException unusable) {
-        throw new IllegalArgumentException("nibble.auth.keys-file: " + unusable.getMessage());
+      } catch (InvalidKeyFileException | InvalidPathException unusable) {
+        throw new IllegalArgumentException(Settings.KEYS_FILE.named(config) + ": " + unusable.getMessage());
       }
     });
   }
 
-  private static void cacheFormat(Config config, String name) {
-    value(config, name, String.class, KvCacheOptions.FORMATS)
-        .filter(format -> !KvCacheOptions.isFormat(format))
-        .ifPresent(other -> {
-          throw refuse(config, name, KvCacheOptions.FORMATS);
-        });
-  }
-
-  private static void integer(Config config, String name, int most) {
-    String allowed = most == Integer.MAX_VALUE ? "an integer, 1 or more" : "1 to " + most;
-    value(config, name, Integer.class, allowed)
-        .filter(value -> value < 1 || value > most)
-        .ifPresent(outside -> {
-          throw refuse(config, name, allowed);
-        });
-  }
-
-  private static <T> Optional<T> value(Config config, String name, Class<T> type, String allowed) {
+  private static void readable(Config config, Setting<String> setting, String allowed) {
+    Optional<String> file = setting.given(config);
     try {
-      return config.getOptionalValue(name, type);
-    } catch (IllegalArgumentException unreadable) {
-      throw refuse(config, name, allowed);
+      if (file.isPresent() && !Files.isReadable(Path.of(file.get()))) {
+        throw setting.refuse(config, allowed);
+      }
+    } catch (InvalidPathException unusable) {
+      throw setting.refuse(config, allowed);
     }
-  }
-
-  private static IllegalArgumentException refuse(Config config, String name, String allowed) {
-    return new IllegalArgumentException(name + " is \"" + config.getConfigValue(name).getValue() + "\"; allowed: " + allowed);
   }
 }

@@ -35,8 +35,7 @@ final class TlsSettings {
 
   private void require() {
     PAIRS.forEach(this::pair);
-    // Before a native executable's framework has started, its configuration lists the names of the build alone, but knows the values of properties.
-    TreeSet<String> names = new TreeSet<>(System.getProperties().stringPropertyNames());
+    TreeSet<String> names = new TreeSet<>();
     settings.getPropertyNames().forEach(names::add);
     for (String name : names) {
       String dotted = name.replace('-', '.');

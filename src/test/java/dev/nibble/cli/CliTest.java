@@ -200,6 +200,28 @@ class CliTest {
     assertThat(doctor.err()).isEqualTo("nibble: NIBBLE_OFFLOAD_TARGETS is empty; give it a value, or leave it out\n");
   }
 
+  /** Before anything starts, wherever a setting comes from; a native executable's framework knows only its build's environment by then. */
+  @Test
+  void settingsThatCantBeUsedGetOneLine() throws Exception {
+    Map<String, String> variables = Map.of("NIBBLE_KV_RESIDUAL", "\"few\"; allowed: 0 to 65536", "NIBBLE_GRACE_PERIOD", "\"few\"; allowed: a time such as 20s or 2m",
+        "NIBBLE_OFFLOAD_TARGETS", "\"few\"; allowed: HOST:PORT", "NIBBLE_CONNECTIONS_MAX", "\"few\"; allowed: an integer, 1 or more",
+        "NIBBLE_REST_MAX_BODY_SIZE", "\"few\"; allowed: a size such as 500K or 4M", "QUARKUS_HTTP_PORT", "\"few\"; allowed: 1 to 65535",
+        "NIBBLE_OFFLOAD_TLS_TRUST", "few: no such file", "NIBBLE_AUTH_KEYS_FILE", "few: no such file");
+    for (Map.Entry<String, String> variable : variables.entrySet()) {
+      Outcome outcome = run("", Map.of(variable.getKey(), "few"), program(), "serve");
+      assertThat(outcome.err()).startsWith("nibble: ").containsIgnoringCase(variable.getKey().replace('_', outcome.err().contains("nibble.") ? '.' : '_')).contains(variable.getValue())
+          .hasLineCount(1);
+      assertThat(outcome.status()).isEqualTo(2);
+    }
+    refuses("nibble.queue-capacity is \"0\"; allowed: an integer, 1 or more", "serve", "-Dnibble.queue-capacity=0");
+    refuses("there is no setting nibble.threds; README.md lists all of them", "serve", "-Dnibble.threds=4");
+    Outcome certificate = run("", Map.of("QUARKUS_HTTP_SSL_CERTIFICATE_FILES", "nowhere.pem", "QUARKUS_HTTP_SSL_CERTIFICATE_KEY_FILES", "nowhere.pem"), program(), "serve");
+    assertThat(certificate.err()).isEqualTo("nibble: quarkus.http.ssl.certificate.files: nowhere.pem: no such file\n");
+    Outcome doctor = run("", Map.of("NIBBLE_OFFLOAD_POLICY", "often"), program(), "doctor");
+    assertThat(doctor.err()).isEqualTo("nibble: NIBBLE_OFFLOAD_POLICY is \"often\"; allowed: off, auto, prefer, require\n");
+    assertThat(doctor.status()).isEqualTo(2);
+  }
+
   @Test
   void certificatesThatCantBeUsedGetOneLine() throws Exception {
     Path text = Files.writeString(folder.resolve("text.pem"), "this is no certificate");

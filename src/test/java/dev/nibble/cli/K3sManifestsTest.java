@@ -16,7 +16,8 @@ import dev.nibble.cli.K3sSchemas.EndpointPickerConfig;
 import dev.nibble.cli.K3sSchemas.InferencePool;
 import dev.nibble.cli.K3sSchemas.InferenceService;
 import dev.nibble.cli.K3sSchemas.ServingRuntime;
-import dev.nibble.serve.ServeConfig;
+import dev.nibble.serve.Settings;
+import dev.nibble.serve.config.Setting;
 import io.fabric8.kubernetes.api.model.ConfigMap;
 import io.fabric8.kubernetes.api.model.Container;
 import io.fabric8.kubernetes.api.model.ContainerBuilder;
@@ -52,7 +53,6 @@ import java.io.File;
 import java.io.IOException;
 import java.io.InputStream;
 import java.io.PrintStream;
-import java.lang.reflect.Method;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
@@ -61,11 +61,9 @@ import java.util.ArrayList;
 import java.util.Base64;
 import java.util.HashMap;
 import java.util.List;
-import java.util.Locale;
 import java.util.Map;
 import java.util.Properties;
 import java.util.Set;
-import java.util.TreeSet;
 import java.util.function.UnaryOperator;
 import java.util.regex.Matcher;
 import java.util.regex.Pattern;
@@ -377,23 +375,14 @@ final class K3sManifestsTest {
   @ParameterizedTest
   @MethodSource("folders")
   void everySettingIsOneOfTheProgram(Path folder) throws Exception {
-    Set<String> known = settings("NIBBLE_", ServeConfig.class);
+    Set<String> known = settings();
     assertThat(known).contains("NIBBLE_PACK_CACHE", "NIBBLE_KV_KEYS");
     assertThat(known).containsAll(parse(kustomize(folder)).environment().keySet());
   }
 
-  /** Environment variables of a configuration's settings. */
-  private static Set<String> settings(String prefix, Class<?> config) {
-    Set<String> names = new TreeSet<>();
-    for (Method setting : config.getDeclaredMethods()) {
-      String name = prefix + setting.getName().replaceAll("([A-Z])", "_$1").toUpperCase(Locale.ROOT);
-      if (setting.getReturnType().isInterface() && setting.getReturnType().getEnclosingClass() == ServeConfig.class) {
-        names.addAll(settings(name + "_", setting.getReturnType()));
-      } else {
-        names.add(name);
-      }
-    }
-    return names;
+  /** Environment variables of all settings. */
+  private static Set<String> settings() {
+    return Settings.ALL.stream().map(Setting::variable).collect(Collectors.toSet());
   }
 
   /** The Secret that docs/operations.md tells to make is the one that pods mount, and its file the one that the setting names. */
@@ -418,7 +407,7 @@ final class K3sManifestsTest {
     });
     String setting = "NIBBLE_AUTH_KEYS_FILE=" + mounts.getFirst().getMountPath() + "/keys";
     assertThat(Files.readString(Path.of("docs/operations.md"))).contains(setting);
-    assertThat(settings("NIBBLE_", ServeConfig.class)).contains("NIBBLE_AUTH_KEYS_FILE");
+    assertThat(settings()).contains("NIBBLE_AUTH_KEYS_FILE");
     assertThat(base.environment()).as("keys are off unless somebody makes some").doesNotContainKey("NIBBLE_AUTH_KEYS_FILE");
     assertThat(Files.readString(Path.of(".gitignore")).lines()).contains("/k3s/keys/keys");
   }
@@ -435,7 +424,7 @@ final class K3sManifestsTest {
     assertThat(patch.getMetadata().getName()).isEqualTo(base.deployment().getMetadata().getName());
     var container = patch.getSpec().getTemplate().getSpec().getContainers().getFirst();
     assertThat(container.getName()).isEqualTo(base.container().getName());
-    assertThat(settings("NIBBLE_", ServeConfig.class)).containsAll(container.getEnv().stream().map(variable -> variable.getName()).toList());
+    assertThat(settings()).containsAll(container.getEnv().stream().map(variable -> variable.getName()).toList());
     assertThat(container.getVolumeMounts()).extracting(VolumeMount::getName).containsExactlyElementsOf(
         patch.getSpec().getTemplate().getSpec().getVolumes().stream().map(Volume::getName).toList());
   }

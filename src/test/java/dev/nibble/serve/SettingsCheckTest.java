@@ -5,10 +5,10 @@ import static org.assertj.core.api.Assertions.assertThatCode;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
 import dev.nibble.serve.auth.KeyFile;
+import dev.nibble.serve.config.Setting;
 import io.smallrye.config.EnvConfigSource;
 import io.smallrye.config.PropertiesConfigSource;
 import io.smallrye.config.SmallRyeConfigBuilder;
-import java.lang.reflect.Method;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
@@ -28,7 +28,7 @@ final class SettingsCheckTest {
   }
 
   private static void check(ConfigSource source) {
-    SettingsCheck.require(new SmallRyeConfigBuilder().addDiscoveredConverters().withSources(source).build());
+    SettingsCheck.require(new SmallRyeConfigBuilder().addDefaultInterceptors().withSources(source).build());
   }
 
   @ParameterizedTest
@@ -76,6 +76,14 @@ final class SettingsCheckTest {
       "nibble.kv.memory | much | a size such as 64M or 2G, from 1 byte",
       "nibble.kv.memory | 0 | a size such as 64M or 2G, from 1 byte",
       "nibble.kv.rotate | maybe | true, false",
+      "nibble.vector.bits | 64 | 512, 256, 128, 0 for no vectors",
+      "nibble.offload.serve | maybe | true, false",
+      "nibble.offload.policy | often | off, auto, prefer, require",
+      "nibble.offload.hedge-delay | 0 | a time such as 500ms or 3s",
+      "nibble.offload.power-budget | NaN | watts, above 0",
+      "nibble.offload.targets | jetson:9100,,other:1 | HOST:PORT, such as jetson.local:9100 or [fd00::2]:9100, several with commas between",
+      "quarkus.http.port | web | 1 to 65535, or 0 for any that is free",
+      "quarkus.grpc.server.port | 65536 | 1 to 65535, or 0 for any that is free",
   })
   void refusesInOneLine(String name, String value, String allowed) {
     assertThatThrownBy(() -> check(Map.of(name, value))).isInstanceOf(IllegalArgumentException.class).hasMessage(name + " is \"" + value + "\"; allowed: " + allowed);
@@ -84,7 +92,7 @@ final class SettingsCheckTest {
   /** As by {@code NIBBLE_AUTH_KEYS_FILE=} of a variable that was never set: the framework would take it for not given, and let everybody in. */
   @Test
   void emptySettingsAreMistakes() {
-    List<String> names = new ArrayList<>(names("nibble", ServeConfig.class));
+    List<String> names = new ArrayList<>(Settings.ALL.stream().map(Setting::name).toList());
     assertThat(names).contains("nibble.auth.keys-file", "nibble.model", "nibble.pack-cache", "nibble.offload.policy", "nibble.offload.tls.trust", "nibble.kv.keys");
     names.addAll(List.of("quarkus.http.port", "quarkus.http.host", "quarkus.grpc.server.port", "quarkus.http.ssl.certificate.files", "quarkus.grpc.server.ssl.key",
         "quarkus.tls.key-store.pem.0.cert"));
@@ -96,14 +104,20 @@ final class SettingsCheckTest {
     }
   }
 
-  /** The names of all settings of a page of them. */
-  private static List<String> names(String prefix, Class<?> page) {
-    List<String> names = new ArrayList<>();
-    for (Method method : page.getDeclaredMethods()) {
-      String name = prefix + "." + method.getName().replaceAll("([A-Z])", "-$1").toLowerCase(Locale.ROOT);
-      names.addAll(method.getReturnType().isInterface() && method.getReturnType().getEnclosingClass() == ServeConfig.class ? names(name, method.getReturnType()) : List.of(name));
-    }
-    return names;
+  /** Whoever gave a variable of the environment is told of that. */
+  @Test
+  void settingsHaveTheNamesTheyAreGivenBy() {
+    assertThatThrownBy(() -> check(new EnvConfigSource(Map.of("NIBBLE_KV_RESIDUAL", "few"), 300))).isInstanceOf(IllegalArgumentException.class)
+        .hasMessage("NIBBLE_KV_RESIDUAL is \"few\"; allowed: 0 to 65536");
+    assertThatThrownBy(() -> check(Map.of("nibble.model", "${nowhere}"))).isInstanceOf(IllegalArgumentException.class)
+        .hasMessage("nibble.model is \"${nowhere}\", which names a setting that is not there");
+  }
+
+  /** A property that overrides a variable that is empty counts. */
+  @Test
+  void whatIsOverriddenDoesNotMatter() {
+    assertThatCode(() -> SettingsCheck.require(new SmallRyeConfigBuilder().withSources(new EnvConfigSource(Map.of("NIBBLE_RESIDUAL", "", "NIBBLE_KV_RESIDUAL", ""), 300),
+        new PropertiesConfigSource(Map.of("nibble.kv.residual", "64", "nibble.residual", "-"), "test", 400)).build())).doesNotThrowAnyException();
   }
 
   @Test

@@ -34,8 +34,7 @@ final class AccessTest {
   Path folder;
 
   private Access access(Path file) {
-    ServeConfig config = new SmallRyeConfigBuilder().addDiscoveredConverters().withMapping(ServeConfig.class)
-        .withSources(new PropertiesConfigSource(Map.of("nibble.auth.keys-file", file.toString()), "test", 100)).build().getConfigMapping(ServeConfig.class);
+    ServeConfig config = ServeConfig.of(new SmallRyeConfigBuilder().withSources(new PropertiesConfigSource(Map.of("nibble.auth.keys-file", file.toString()), "test", 100)).build());
     return new Access(config, registry);
   }
 
