@@ -1,6 +1,12 @@
 package dev.nibble.cli;
 
+import dev.nibble.format.InputFile;
 import dev.nibble.offload.GrpcChannels;
+import dev.nibble.offload.OffloadSettings;
+import dev.nibble.serve.Settings;
+import dev.nibble.serve.config.Kind;
+import dev.nibble.serve.config.ProcessConfig;
+import dev.nibble.serve.config.Setting;
 import grpc.health.v1.HealthGrpc;
 import grpc.health.v1.HealthOuterClass.HealthCheckRequest;
 import grpc.health.v1.HealthOuterClass.HealthCheckResponse.ServingStatus;
@@ -10,9 +16,11 @@ import java.io.IOException;
 import java.net.InetAddress;
 import java.net.InetSocketAddress;
 import java.net.UnknownHostException;
+import java.nio.file.Path;
 import java.util.Optional;
 import java.util.concurrent.Callable;
 import java.util.concurrent.TimeUnit;
+import org.eclipse.microprofile.config.Config;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Option;
 
@@ -22,18 +30,26 @@ import picocli.CommandLine.Option;
  */
 @Command(name = "health", description = "Asks a running service whether it serves: exit code 0 if so, 1 if not.", mixinStandardHelpOptions = true)
 final class HealthCommand implements Callable<Integer> {
-  private static final int DEFAULT_PORT = 9000; // as in application.properties, which is not read without starting the framework
-  private static final String PORT_SETTING = "QUARKUS_GRPC_SERVER_PORT";
-  private static final String HOST_SETTING = "QUARKUS_GRPC_SERVER_HOST";
   private static final double LEAST_SECONDS = 0.01;
   private static final double MOST_SECONDS = 3600;
   private static final String LOOPBACK = "localhost";
+  // What has the framework's gRPC server speak TLS.
+  private static final Setting<Boolean> PLAIN_TEXT = Setting.optional("quarkus.grpc.server.plain-text", Kind.flag(), "", "");
+  private static final Setting<String> CERTIFICATE = Setting.optional("quarkus.grpc.server.ssl.certificate", Kind.text(""), "", "");
+  private static final Setting<String> KEY_STORE = Setting.optional("quarkus.grpc.server.ssl.key-store", Kind.text(""), "", "");
 
-  @Option(names = "--address", paramLabel = "HOST", description = "Where it runs; default that of QUARKUS_GRPC_SERVER_HOST, else this machine.")
+  @Option(names = "--address", paramLabel = "HOST", description = "Where it runs; default as the service's own settings say, else this machine.")
   private String address;
 
-  @Option(names = "--grpc-port", paramLabel = "N", description = "Port of its gRPC API; default that of QUARKUS_GRPC_SERVER_PORT, else 9000.")
+  @Option(names = "--grpc-port", paramLabel = "N", description = "Port of its gRPC API; default as the service's own settings say, else 9000.")
   private Integer port;
+
+  @Option(names = "--tls", description = "Ask over TLS, as is done anyway where the service's own settings have a certificate for gRPC.")
+  private boolean tls;
+
+  @Option(names = "--trust", paramLabel = "FILE",
+      description = "Ask over TLS, and only who has a certificate for --address that those in this PEM file sign; default whatever certificate it has.")
+  private Path trust;
 
   @Option(names = "--service", paramLabel = "NAME", defaultValue = "", description = "A service's full name, or a model's name; default the whole.")
   private String service;
@@ -43,22 +59,23 @@ final class HealthCommand implements Callable<Integer> {
 
   @Override
   public Integer call() throws IOException {
+    Config config = ProcessConfig.read();
     int number = port != null ? ServeCommand.port("--grpc-port", port.toString())
-        : setting(PORT_SETTING).map(text -> ServeCommand.port(PORT_SETTING, text)).orElse(DEFAULT_PORT);
+        : ServeCommand.port(Settings.GRPC_PORT.named(config), Settings.GRPC_PORT.in(config).toString());
     if (!(timeout >= LEAST_SECONDS && timeout <= MOST_SECONDS)) {
       throw new IllegalArgumentException("--timeout is " + timeout + "; allowed: " + LEAST_SECONDS + " to " + MOST_SECONDS + " seconds");
     }
-    String host = address != null ? address : setting(HOST_SETTING).flatMap(HealthCommand::reachable).orElse(LOOPBACK);
+    if (trust != null) {
+      InputFile.require(trust);
+    }
+    String host = address != null ? address : reachable(Settings.GRPC_HOST.in(config)).orElse(LOOPBACK);
+    boolean encrypted = tls || trust != null || PLAIN_TEXT.given(config).filter(plain -> !plain).isPresent() || CERTIFICATE.given(config).isPresent()
+        || KEY_STORE.given(config).isPresent();
     try {
-      return ask(new InetSocketAddress(InetAddress.getByName(host), number), host + ":" + number);
+      return ask(new InetSocketAddress(InetAddress.getByName(host), number), host + ":" + number, encrypted);
     } catch (UnknownHostException unknown) {
       throw new IllegalArgumentException("there is no host \"" + host + "\"; allowed for --address: a host's name or address");
     }
-  }
-
-  /** A setting as {@code serve} would take it from the environment, the only place that a container's health check shares with it. */
-  private static Optional<String> setting(String name) {
-    return Optional.ofNullable(System.getenv(name)).map(String::strip).filter(text -> !text.isEmpty());
   }
 
   /** An address that can be connected to; servers also listen on "all addresses", which is none. */
@@ -66,9 +83,11 @@ final class HealthCommand implements Callable<Integer> {
     return listening.isBlank() || listening.equals("0.0.0.0") || listening.equals("::") ? Optional.empty() : Optional.of(listening);
   }
 
-  private int ask(InetSocketAddress target, String name) throws IOException {
+  private int ask(InetSocketAddress target, String name, boolean encrypted) throws IOException {
     GrpcChannels channels = new GrpcChannels();
-    ManagedChannel channel = channels.open(target, name, Optional.empty());
+    // Without --trust as Kubernetes' own probes do it: nothing secret is said, and a certificate need not have the name that a box calls itself by.
+    ManagedChannel channel = encrypted && trust == null ? channels.openToAnybody(target, name)
+        : channels.open(target, name, Optional.ofNullable(trust).map(file -> new OffloadSettings.Tls(file, Optional.empty(), Optional.empty())));
     try {
       ServingStatus status = HealthGrpc.newBlockingStub(channel).withDeadlineAfter(Math.round(timeout * 1000), TimeUnit.MILLISECONDS)
           .check(HealthCheckRequest.newBuilder().setService(service).build()).getStatus();

@@ -11,6 +11,7 @@ import io.netty.channel.socket.nio.NioSocketChannel;
 import io.netty.handler.ssl.SslContext;
 import io.netty.handler.ssl.SslContextBuilder;
 import io.netty.handler.ssl.SslProvider;
+import io.netty.handler.ssl.util.InsecureTrustManagerFactory;
 import java.io.IOException;
 import java.net.InetSocketAddress;
 import java.nio.file.Path;
@@ -46,16 +47,30 @@ public final class GrpcChannels implements AutoCloseable {
     return open(address, authority, tls, Optional.empty());
   }
 
+  /**
+   * A connection over TLS to whoever answers there, whatever its certificate. For questions that hold no secret and whose answers harm nobody.
+   *
+   * @throws IOException if there is no TLS here
+   */
+  public ManagedChannel openToAnybody(InetSocketAddress address, String authority) throws IOException {
+    return builder(address, authority).sslContext(GrpcSslContexts.configure(SslContextBuilder.forClient(), SslProvider.JDK)
+        .trustManager(InsecureTrustManagerFactory.INSTANCE).build()).build();
+  }
+
   /** Like the other, with calls that bring the API key in a file. */
   public ManagedChannel open(InetSocketAddress address, String authority, Optional<OffloadSettings.Tls> tls, Optional<Path> keyFile) throws IOException {
-    NettyChannelBuilder builder = NettyChannelBuilder.forAddress(address).eventLoopGroup(loop).channelFactory(NioSocketChannel::new).proxyDetector(server -> null)
-        .overrideAuthority(authority).directExecutor().disableRetry()
-        .keepAliveTime(KEEPALIVE_SECONDS, TimeUnit.SECONDS).keepAliveTimeout(KEEPALIVE_ANSWER_SECONDS, TimeUnit.SECONDS);
+    NettyChannelBuilder builder = builder(address, authority);
     keyFile.ifPresent(file -> builder.intercept(keys.computeIfAbsent(file, KeyHeader::new)));
     if (tls.isEmpty()) {
       return builder.usePlaintext().build();
     }
     return builder.sslContext(context(tls.get())).build();
+  }
+
+  private NettyChannelBuilder builder(InetSocketAddress address, String authority) {
+    return NettyChannelBuilder.forAddress(address).eventLoopGroup(loop).channelFactory(NioSocketChannel::new).proxyDetector(server -> null)
+        .overrideAuthority(authority).directExecutor().disableRetry()
+        .keepAliveTime(KEEPALIVE_SECONDS, TimeUnit.SECONDS).keepAliveTimeout(KEEPALIVE_ANSWER_SECONDS, TimeUnit.SECONDS);
   }
 
   private static SslContext context(OffloadSettings.Tls tls) throws IOException {

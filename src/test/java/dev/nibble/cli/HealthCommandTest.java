@@ -8,6 +8,7 @@ import grpc.health.v1.HealthOuterClass.HealthCheckRequest;
 import grpc.health.v1.HealthOuterClass.HealthCheckResponse;
 import grpc.health.v1.HealthOuterClass.HealthCheckResponse.ServingStatus;
 import io.grpc.Server;
+import io.grpc.netty.GrpcSslContexts;
 import io.grpc.netty.NettyServerBuilder;
 import io.grpc.stub.StreamObserver;
 import io.quarkus.test.common.QuarkusTestResource;
@@ -20,9 +21,12 @@ import java.nio.charset.StandardCharsets;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.Map;
 import java.util.concurrent.TimeUnit;
 import java.util.stream.Collectors;
+import org.junit.jupiter.api.Assumptions;
 import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
 
 /** {@code nibble health} in a process of its own asks the service that runs here, and others that are not well. */
 @QuarkusTest
@@ -46,10 +50,15 @@ class HealthCommandTest implements FreeGrpcPort.Client {
   }
 
   private Outcome health(int server, String... options) throws IOException, InterruptedException {
+    return health(Map.of(), server, options);
+  }
+
+  private Outcome health(Map<String, String> environment, int server, String... options) throws IOException, InterruptedException {
     List<String> command = new ArrayList<>(program());
     command.add("health");
     command.addAll(List.of(options));
     ProcessBuilder builder = new ProcessBuilder(command).redirectErrorStream(true);
+    builder.environment().putAll(environment);
     builder.environment().put("QUARKUS_GRPC_SERVER_PORT", Integer.toString(server));
     Process process = builder.start();
     String text = new String(process.getInputStream().readAllBytes(), StandardCharsets.UTF_8);
@@ -85,6 +94,48 @@ class HealthCommandTest implements FreeGrpcPort.Client {
           .isEqualTo(new Outcome(1, "nibble: the service at localhost:" + loading.getPort() + " does not serve: NOT_SERVING"));
     } finally {
       loading.shutdownNow();
+    }
+  }
+
+  /** Its own certificate is in the environment that a container's health check shares with the service; whoever asks from elsewhere says so. */
+  @Test
+  void aServiceThatEncryptsIsAskedOverTls(@TempDir Path folder) throws Exception {
+    Path certificate = folder.resolve("certificate.pem");
+    Path key = folder.resolve("key.pem");
+    Assumptions.assumeTrue(made(certificate, key), "skipped: openssl can't make a certificate here");
+    Server server = NettyServerBuilder.forAddress(new InetSocketAddress(InetAddress.getLoopbackAddress(), 0))
+        .sslContext(GrpcSslContexts.forServer(certificate.toFile(), key.toFile()).build()).addService(new HealthGrpc.HealthImplBase() {
+          @Override
+          public void check(HealthCheckRequest request, StreamObserver<HealthCheckResponse> observer) {
+            observer.onNext(HealthCheckResponse.newBuilder().setStatus(ServingStatus.SERVING).build());
+            observer.onCompleted();
+          }
+        }).build().start();
+    try {
+      Outcome serving = new Outcome(0, "serving");
+      int encrypted = server.getPort();
+      assertThat(health(Map.of("QUARKUS_GRPC_SERVER_SSL_CERTIFICATE", certificate.toString(), "QUARKUS_GRPC_SERVER_SSL_KEY", key.toString()), encrypted, "--timeout", "20"))
+          .isEqualTo(serving);
+      assertThat(health(encrypted, "--tls", "--timeout", "20")).isEqualTo(serving);
+      assertThat(health(encrypted, "--address", "localhost", "--trust", certificate.toString(), "--timeout", "20")).as("a certificate of that name").isEqualTo(serving);
+      assertThat(health(encrypted, "--address", "127.0.0.1", "--trust", certificate.toString(), "--timeout", "20")).as("a certificate of another name")
+          .satisfies(other -> assertThat(other.status()).isEqualTo(1)).satisfies(other -> assertThat(other.text()).startsWith("nibble: nothing answers at ").hasLineCount(1));
+      assertThat(health(encrypted, "--timeout", "20").status()).as("plain text").isEqualTo(1);
+      assertThat(health(encrypted, "--trust", key.toString(), "--timeout", "20")).as("no certificate").satisfies(other -> assertThat(other.text()).contains("key.pem").hasLineCount(1))
+          .satisfies(other -> assertThat(other.status()).isEqualTo(2));
+      assertThat(health(encrypted, "--trust", folder.resolve("nowhere").toString())).isEqualTo(new Outcome(2, "nibble: no such file: " + folder.resolve("nowhere")));
+    } finally {
+      server.shutdownNow();
+    }
+  }
+
+  private static boolean made(Path certificate, Path key) throws InterruptedException {
+    try {
+      return new ProcessBuilder("openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes", "-days", "2", "-subj", "/CN=localhost",
+          "-addext", "subjectAltName=DNS:localhost", "-keyout", key.toString(), "-out", certificate.toString())
+          .redirectErrorStream(true).redirectOutput(ProcessBuilder.Redirect.DISCARD).start().waitFor() == 0;
+    } catch (IOException missing) {
+      return false;
     }
   }
 
