@@ -35,6 +35,9 @@ public final class DecoderLoader {
   public interface Progress {
     void packed(long bytes, long totalBytes);
 
+    /** A sentence about what is odd in the file, and does no harm. */
+    default void remark(String sentence) {}
+
     /** Told once, before memory is taken for weights. */
     default void planned(MemoryPlan plan) {}
   }
@@ -138,9 +141,15 @@ public final class DecoderLoader {
     long vocabulary = file.find(EMBEDDING).orElseThrow(() -> invalid("tensor " + EMBEDDING + " is missing")).rows();
     DecoderSpec spec = family.spec(new Hyperparameters(file.metadata(), vocabulary));
     String size = family.architecture() + ".vocab_size";
-    requireRows(vocabulary, "metadata " + size + " is", file.metadata().integer(size));
-    requireRows(vocabulary, "the number of its tokens is", file.metadata().find(TOKENS).isPresent()
-        ? OptionalLong.of(file.metadata().strings(TOKENS).orElseThrow().size()) : OptionalLong.empty());
+    OptionalLong told = file.metadata().integer(size);
+    if (file.metadata().find(TOKENS).isPresent()) {
+      requireRows(vocabulary, "the number of its tokens is", OptionalLong.of(file.metadata().strings(TOKENS).orElseThrow().size()));
+      if (told.isPresent() && told.getAsLong() != vocabulary) {
+        progress.remark("Metadata " + size + " of " + file.name() + " is " + told.getAsLong() + ", which is passed over: it has " + vocabulary + " tokens.");
+      }
+    } else {
+      requireRows(vocabulary, "metadata " + size + " is", told);
+    }
     return spec;
   }
 

@@ -1,5 +1,6 @@
 package dev.nibble.offload;
 
+import dev.nibble.format.InputFile;
 import io.grpc.CallOptions;
 import io.grpc.Channel;
 import io.grpc.ClientCall;
@@ -50,6 +51,7 @@ final class KeyHeader implements ClientInterceptor {
   private Optional<String> key() {
     String key;
     try {
+      InputFile.require(file); // a pipe would keep the call waiting
       key = Files.readString(file).strip();
     } catch (NoSuchFileException missing) {
       return without("no such file");

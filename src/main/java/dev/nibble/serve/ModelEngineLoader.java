@@ -6,6 +6,7 @@ import dev.nibble.engine.EngineOptions;
 import dev.nibble.engine.ModelIdentity;
 import dev.nibble.engine.ModelOpener;
 import dev.nibble.engine.SequentialEngine;
+import dev.nibble.format.Printable;
 import dev.nibble.format.pack.PackCache;
 import dev.nibble.model.DecoderLoader;
 import dev.nibble.model.MemoryPlan;
@@ -71,6 +72,11 @@ final class ModelEngineLoader implements EngineLoader {
     LoadingLog(long next, long cached) {
       this.next = next;
       this.cached = cached;
+    }
+
+    @Override
+    public void remark(String sentence) {
+      LOG.warn(Printable.message(sentence));
     }
 
     @Override

@@ -57,6 +57,7 @@ final class PemFiles {
     try {
       Path path = Path.of(file);
       return !Files.exists(path) ? Optional.of(file + ": no such file") : Files.isDirectory(path) ? Optional.of(file + " is a folder")
+          : !Files.isRegularFile(path) ? Optional.of(file + " is no regular file")
           : !Files.isReadable(path) ? Optional.of(file + ": permission denied") : Optional.empty();
     } catch (InvalidPathException unusable) {
       return Optional.of("\"" + file + "\" can't be a file's name");

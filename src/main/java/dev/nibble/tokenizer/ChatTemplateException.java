@@ -1,5 +1,7 @@
 package dev.nibble.tokenizer;
 
+import dev.nibble.format.Printable;
+
 /** A conversation that can't be rendered, and whose fault that is. */
 public final class ChatTemplateException extends RuntimeException {
   private static final long serialVersionUID = 1L;
@@ -15,7 +17,7 @@ public final class ChatTemplateException extends RuntimeException {
   private final Fault fault;
 
   public ChatTemplateException(Fault fault, String message) {
-    super(message);
+    super(Printable.message(message)); // templates are a stranger's text, and what they refuse is
     this.fault = fault;
   }
 

@@ -7,9 +7,12 @@ import static org.assertj.core.api.Assertions.catchThrowable;
 import dev.nibble.HomeFile;
 import dev.nibble.format.gguf.GgufType;
 import dev.nibble.format.gguf.GgufValue;
+import dev.nibble.model.DecoderLoader;
 import dev.nibble.model.kvcache.KvCacheOptions;
 import java.io.IOException;
 import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.List;
 import java.util.Optional;
 import java.util.OptionalInt;
 import org.junit.jupiter.api.Test;
@@ -44,10 +47,26 @@ final class LoadChecksTest {
   @Test
   void vocabulariesThatDoNotFitTheEmbedding() throws IOException {
     refused(home().cut("token_embd.weight", 2000).without("llama.vocab_size"), "the number of its tokens is 2048, but tensor token_embd.weight has 2000 rows");
-    refused(home().with("llama.vocab_size", new GgufValue.Whole(GgufType.UINT64, Long.MAX_VALUE)),
-        "metadata llama.vocab_size is 9223372036854775807, but tensor token_embd.weight has 2048 rows");
     refused(home().with(HomeFile.TOKENS, GgufValue.texts(home().vocabulary().subList(0, 2043))).without(HomeFile.TYPES).without("tokenizer.ggml.bos_token_id")
         .without("tokenizer.ggml.eos_token_id"), "the number of its tokens is 2043");
+  }
+
+  /** As llama.cpp has it: tokens and rows count, and some converters write the size before padding, or after. */
+  @Test
+  void aVocabularySizeThatNobodyNeedsIsPassedOver() throws IOException {
+    Path file = home().with("llama.vocab_size", new GgufValue.Whole(GgufType.UINT64, Long.MAX_VALUE)).write(folder.resolve("m.gguf"));
+    List<String> remarks = new ArrayList<>();
+    ModelOpener.Opened opened = ModelOpener.open(Optional.of(file), Optional.empty(), OptionalInt.of(1), KvCacheOptions.DEFAULT, new DecoderLoader.Progress() {
+      @Override
+      public void packed(long bytes, long total) {}
+
+      @Override
+      public void remark(String sentence) {
+        remarks.add(sentence);
+      }
+    });
+    assertThat(opened.loaded().model().vocabularySize()).isEqualTo(2048);
+    assertThat(remarks).containsExactly("Metadata llama.vocab_size of " + file + " is 9223372036854775807, which is passed over: it has 2048 tokens.");
   }
 
   @Test

@@ -15,8 +15,10 @@ import java.util.logging.Handler;
 import java.util.logging.LogRecord;
 import java.util.logging.Logger;
 import org.junit.jupiter.api.AfterEach;
+import org.junit.jupiter.api.Assumptions;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.Timeout;
 import org.junit.jupiter.api.io.TempDir;
 
 /** The file of the accelerators' key, as it comes and goes while calls are made every two seconds for weeks. */
@@ -114,5 +116,16 @@ final class KeyHeaderTest {
     Files.delete(file);
     call(header, CALLS);
     assertThat(log).hasSize(5).last().asString().contains("no such file");
+  }
+
+  /** Opening a pipe waits for a writer, and calls with it. */
+  @Test
+  @Timeout(20)
+  void aPipeIsNoKey() throws Exception {
+    Path pipe = folder.resolve("pipe");
+    Assumptions.assumeTrue(new ProcessBuilder("mkfifo", pipe.toString()).start().waitFor() == 0, "skipped: no pipe can be made here");
+    call(new KeyHeader(pipe), CALLS);
+    assertThat(log).singleElement().asString().contains("is a pipe, not a regular file");
+    assertThat(sent).hasSize(CALLS).containsOnly("null");
   }
 }
