@@ -2,6 +2,7 @@ package dev.nibble.engine;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
+import dev.nibble.model.ForwardingModel;
 import dev.nibble.model.LanguageModel;
 import dev.nibble.model.kvcache.KvCacheOptions;
 import java.time.Duration;
@@ -68,65 +69,26 @@ class PrefillPaceTest {
     assertThat(pace.next(100_000)).isEqualTo(8);
   }
 
-  /** The embedded model; each pass takes as long as {@code nanos} says, by the clock of the engine. */
-  private static final class TimedModel implements LanguageModel {
-    private final LanguageModel model;
+  /** Of a model whose passes each take as long as {@code nanos} says, by the clock of the engine. */
+  private static final class Timing {
     private final AtomicLong now;
     private final IntToLongFunction nanos;
     private volatile Runnable asked = () -> {}; // when a pass is asked whether it is still wanted
     private final List<Integer> passes = Collections.synchronizedList(new ArrayList<>());
 
-    TimedModel(LanguageModel model, AtomicLong now, IntToLongFunction nanos) {
-      this.model = model;
+    Timing(AtomicLong now, IntToLongFunction nanos) {
       this.now = now;
       this.nanos = nanos;
     }
 
-    @Override
-    public int vocabularySize() {
-      return model.vocabularySize();
-    }
-
-    @Override
-    public int contextLength() {
-      return model.contextLength();
-    }
-
-    @Override
-    public Sequence newSequence(int capacity) {
-      Sequence sequence = model.newSequence(capacity);
-      return new Sequence() {
-        @Override
-        public int length() {
-          return sequence.length();
-        }
-
-        @Override
-        public int capacity() {
-          return sequence.capacity();
-        }
-
-        @Override
-        public void append(int[] ids, int from, int count, float[] logits) {
-          append(ids, from, count, logits, () -> false);
-        }
-
-        @Override
-        public boolean append(int[] ids, int from, int count, float[] logits, BooleanSupplier stopped) {
-          passes.add(count);
-          boolean done = sequence.append(ids, from, count, logits, () -> {
-            asked.run();
-            return stopped.getAsBoolean();
-          });
-          now.addAndGet(nanos.applyAsLong(passes.size()) * count);
-          return done;
-        }
-
-        @Override
-        public void close() {
-          sequence.close();
-        }
-      };
+    boolean pass(LanguageModel.Sequence sequence, int[] ids, int from, int count, float[] logits, BooleanSupplier stopped) {
+      passes.add(count);
+      boolean done = sequence.append(ids, from, count, logits, () -> {
+        asked.run();
+        return stopped.getAsBoolean();
+      });
+      now.addAndGet(nanos.applyAsLong(passes.size()) * count);
+      return done;
     }
   }
 
@@ -137,14 +99,14 @@ class PrefillPaceTest {
     GenerationRequest request = new GenerationRequest(prompt, 12, SamplingParameters.GREEDY, List.of(), 20, true, Long.MAX_VALUE);
     AtomicLong now = new AtomicLong();
     // Per token: 1 to 23 ms, in an order without rhythm.
-    TimedModel timed = new TimedModel(opened.loaded().model(), now, pass -> (1 + pass * 7919L % 23) * MILLISECOND);
+    Timing timed = new Timing(now, pass -> (1 + pass * 7919L % 23) * MILLISECOND);
     RecordingListener whole = new RecordingListener();
     RecordingListener cut = new RecordingListener();
     try (Engine engine = new SequentialEngine(opened.info(), opened.loaded().model(), opened.tokenizer(), new EngineOptions(1, 256))) {
       engine.submit(request, whole);
       whole.result();
     }
-    try (Engine engine = new SequentialEngine(opened.info(), timed, opened.tokenizer(), OPTIONS, EngineObserver.NONE, now::get)) {
+    try (Engine engine = new SequentialEngine(opened.info(), new ForwardingModel(opened.loaded().model(), timed::pass), opened.tokenizer(), OPTIONS, EngineObserver.NONE, now::get)) {
       engine.submit(request, cut);
       cut.result();
     }
@@ -163,7 +125,7 @@ class PrefillPaceTest {
     AtomicLong now = new AtomicLong();
     List<Long> steps = Collections.synchronizedList(new ArrayList<>());
     // The client leaves in the third layer, by when a pass of this busy machine has taken a second.
-    TimedModel timed = new TimedModel(opened.loaded().model(), now, pass -> 0);
+    Timing timed = new Timing(now, pass -> 0);
     timed.asked = () -> {
       now.addAndGet(170 * MILLISECOND);
       steps.add(now.get());
@@ -171,7 +133,7 @@ class PrefillPaceTest {
         generation.join().cancel();
       }
     };
-    try (SequentialEngine engine = new SequentialEngine(opened.info(), timed, opened.tokenizer(), new EngineOptions(1, 256), EngineObserver.NONE, now::get)) {
+    try (SequentialEngine engine = new SequentialEngine(opened.info(), new ForwardingModel(opened.loaded().model(), timed::pass), opened.tokenizer(), new EngineOptions(1, 256), EngineObserver.NONE, now::get)) {
       RecordingListener listener = new RecordingListener();
       generation.complete(engine.submit(new GenerationRequest(prompt, 5, SamplingParameters.GREEDY, List.of(), -1, false, Long.MAX_VALUE), listener));
       assertThat(listener.error().error()).isEqualTo(EngineError.CANCELLED);
@@ -191,9 +153,9 @@ class PrefillPaceTest {
     int[] prompt = new int[900];
     Arrays.fill(prompt, 50);
     AtomicLong now = new AtomicLong();
-    TimedModel timed = new TimedModel(opened.loaded().model(), now, pass -> 0);
+    Timing timed = new Timing(now, pass -> 0);
     timed.asked = () -> now.addAndGet(100 * MILLISECOND);
-    try (SequentialEngine engine = new SequentialEngine(opened.info(), timed, opened.tokenizer(), new EngineOptions(1, 256), EngineObserver.NONE, now::get)) {
+    try (SequentialEngine engine = new SequentialEngine(opened.info(), new ForwardingModel(opened.loaded().model(), timed::pass), opened.tokenizer(), new EngineOptions(1, 256), EngineObserver.NONE, now::get)) {
       RecordingListener listener = new RecordingListener();
       engine.submit(new GenerationRequest(prompt, 5, SamplingParameters.GREEDY, List.of(), -1, false, 350 * MILLISECOND), listener);
       assertThat(listener.error().error()).isEqualTo(EngineError.DEADLINE_EXCEEDED);

@@ -4,6 +4,8 @@ import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 import static org.assertj.core.api.Assertions.within;
 
+import dev.nibble.model.ForwardingModel;
+import dev.nibble.model.LanguageModel;
 import java.time.Duration;
 import java.util.ArrayList;
 import java.util.Arrays;
@@ -11,6 +13,7 @@ import java.util.Collections;
 import java.util.List;
 import java.util.Map;
 import java.util.concurrent.CompletableFuture;
+import java.util.concurrent.Semaphore;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.atomic.AtomicLong;
 import java.util.function.BooleanSupplier;
@@ -31,13 +34,18 @@ class SequentialEngineTest {
 
   private final ByteTokenizer tokenizer = new ByteTokenizer();
   private final NGramModel model = new NGramModel(CONTEXT);
-  private final PacedModel paced = new PacedModel(model);
+  private final Semaphore permits = new Semaphore(0); // a forward pass each
+  private final LanguageModel paced = new ForwardingModel(model, (sequence, ids, from, count, logits, stopped) -> {
+    permits.acquireUninterruptibly();
+    sequence.append(ids, from, count, logits);
+    return true;
+  });
   private final List<Engine> engines = new ArrayList<>();
   private final AtomicLong now = new AtomicLong(Long.MAX_VALUE - SECOND / 2); // about to overflow, as the system's clock may
 
   @AfterEach
   void closeEngines() {
-    paced.permits.release(1_000_000);
+    permits.release(1_000_000);
     engines.forEach(Engine::close);
   }
 
@@ -188,7 +196,7 @@ class SequentialEngineTest {
     }
     waitFor(() -> engine.running() == 1);
     assertThat(engine.queueDepth()).isEqualTo(9);
-    paced.permits.release(1000);
+    permits.release(1000);
     for (RecordingListener listener : listeners) {
       listener.result();
     }
@@ -209,11 +217,11 @@ class SequentialEngineTest {
     assertThat(full.metadata()).containsEntry("queue_capacity", "2").containsEntry("retry_after_seconds", "1");
     assertThat(refused.started).isNotCompleted();
     assertThat(refused.ended()).isFalse();
-    paced.permits.release(3);
+    permits.release(3);
     first.result();
     waitFor(() -> engine.queueDepth() == 1);
     RecordingListener later = submit(engine, "Lily", 3, SamplingParameters.GREEDY);
-    paced.permits.release(100);
+    permits.release(100);
     later.result();
   }
 
@@ -223,7 +231,7 @@ class SequentialEngineTest {
     RecordingListener slow = submit(engine, "Lily", 1, SamplingParameters.GREEDY);
     waitFor(() -> engine.forwardPasses() == 1);
     now.addAndGet(7 * SECOND / 10);
-    paced.permits.release(1);
+    permits.release(1);
     slow.result();
     for (int i = 0; i < 4; i++) {
       submit(engine, "Lily", 1, SamplingParameters.GREEDY);
@@ -248,7 +256,7 @@ class SequentialEngineTest {
     generation.cancel();
     assertThat(waiting.ends).hasValue(1);
     RecordingListener next = submit(engine, "Lily", 2, SamplingParameters.GREEDY);
-    paced.permits.release(100);
+    permits.release(100);
     running.result();
     next.result();
     assertThat(waiting.started).isNotCompleted();
@@ -260,11 +268,11 @@ class SequentialEngineTest {
     Engine engine = pacedEngine(4, 4, EngineObserver.NONE);
     RecordingListener listener = new RecordingListener();
     Generation generation = engine.submit(request("Once upon a time there was a little girl", 10), listener);
-    paced.permits.release(3);
+    permits.release(3);
     waitFor(() -> engine.forwardPasses() == 4);
     generation.cancel();
     generation.cancel();
-    paced.permits.release(100);
+    permits.release(100);
     assertThat(listener.error().error()).isEqualTo(EngineError.CANCELLED);
     assertThat(engine.forwardPasses()).as("the one under way was the last of ten chunks").isEqualTo(4);
     assertThat(listener.tokens).isEmpty();
@@ -277,10 +285,10 @@ class SequentialEngineTest {
     Engine engine = pacedEngine(4, 256, EngineObserver.NONE);
     RecordingListener listener = new RecordingListener();
     Generation generation = engine.submit(request("Once", 100), listener);
-    paced.permits.release(5);
+    permits.release(5);
     waitFor(() -> engine.forwardPasses() == 6);
     generation.cancel();
-    paced.permits.release(100);
+    permits.release(100);
     assertThat(listener.error().error()).isEqualTo(EngineError.CANCELLED);
     assertThat(engine.forwardPasses()).isEqualTo(6);
     assertThat(listener.tokens).hasSize(5);
@@ -341,20 +349,20 @@ class SequentialEngineTest {
     waitFor(() -> engine.forwardPasses() == 1);
     engine.submit(withDeadline(soon), waiting);
     now.addAndGet(SECOND);
-    paced.permits.release(1);
+    permits.release(1);
     assertThat(waiting.error().error()).as("told while another still runs").isEqualTo(EngineError.DEADLINE_EXCEEDED);
     assertThat(engine.queueDepth()).isZero();
     assertThat(patient.ended()).isFalse();
-    paced.permits.release(3);
+    permits.release(3);
     patient.result();
 
     long later = now.get() + SECOND;
     engine.submit(withDeadline(later), running);
     waitFor(() -> engine.forwardPasses() == 5);
-    paced.permits.release(2);
+    permits.release(2);
     waitFor(() -> engine.forwardPasses() == 7);
     now.addAndGet(SECOND);
-    paced.permits.release(100);
+    permits.release(100);
     assertThat(running.error().error()).isEqualTo(EngineError.DEADLINE_EXCEEDED);
     assertThat(engine.forwardPasses()).isEqualTo(7);
     assertThat(waiting.started).isNotCompleted();
@@ -394,7 +402,7 @@ class SequentialEngineTest {
     assertThat(engine.running()).isZero();
     assertThat(engine.queueDepth()).isZero();
     assertThat(engine.probe(request("Once", 4), new RecordingListener())).as("one at a time").isEmpty();
-    paced.permits.release(100);
+    permits.release(100);
     listener.result();
     assertThat(listener.ids()).containsExactly(greedy(ids("Once"), 4));
     assertThat(engine.forwardPasses()).isZero();
@@ -410,11 +418,11 @@ class SequentialEngineTest {
     RecordingListener first = submit(engine, "Lily", 3, SamplingParameters.GREEDY);
     RecordingListener second = submit(engine, "Lily", 3, SamplingParameters.GREEDY);
     assertThat(refusal(engine, request("Lily", 3), new RecordingListener()).error()).as("one runs next, one waits").isEqualTo(EngineError.QUEUE_FULL);
-    paced.permits.release(1);
+    permits.release(1);
     assertThat(probe.error().error()).isEqualTo(EngineError.CANCELLED);
     assertThat(probe.tokens).isEmpty();
     assertThat(engine.probe(request("Once", 4), new RecordingListener())).as("busy").isEmpty();
-    paced.permits.release(100);
+    permits.release(100);
     assertThat(first.result().completionTokens()).isEqualTo(3);
     assertThat(second.result().completionTokens()).isEqualTo(3);
     assertThat(engine.forwardPasses()).isEqualTo(6);
@@ -427,7 +435,7 @@ class SequentialEngineTest {
     engine.probe(request("Once", 4), probe);
     probe.started.get(20, TimeUnit.SECONDS);
     assertThat(engine.drain(Duration.ofMillis(1))).isFalse();
-    paced.permits.release(100);
+    permits.release(100);
     assertThat(probe.error().error()).isEqualTo(EngineError.CANCELLED);
     assertThatThrownBy(() -> engine.probe(request("Once", 4), new RecordingListener()))
         .isInstanceOfSatisfying(EngineException.class, refusal -> assertThat(refusal.error()).isEqualTo(EngineError.SHUTTING_DOWN));
@@ -438,15 +446,15 @@ class SequentialEngineTest {
     Engine engine = clockedEngine(4);
     assertThat(engine.nanosSinceStep()).as("idle").isZero();
     RecordingListener listener = submit(engine, "Once", 3, SamplingParameters.GREEDY);
-    waitFor(() -> paced.permits.hasQueuedThreads());
+    waitFor(() -> permits.hasQueuedThreads());
     now.addAndGet(5 * SECOND);
     assertThat(engine.nanosSinceStep()).isEqualTo(5 * SECOND);
-    paced.permits.release(1);
+    permits.release(1);
     waitFor(() -> engine.forwardPasses() == 2 && engine.nanosSinceStep() == 0);
-    waitFor(() -> paced.permits.hasQueuedThreads());
+    waitFor(() -> permits.hasQueuedThreads());
     now.addAndGet(SECOND);
     assertThat(engine.nanosSinceStep()).isEqualTo(SECOND);
-    paced.permits.release(100);
+    permits.release(100);
     listener.result();
     waitFor(() -> engine.nanosSinceStep() == 0);
   }
@@ -496,7 +504,7 @@ class SequentialEngineTest {
     RecordingListener listener = new RecordingListener();
     engine.submit(request(prompt, 10), listener);
     Arrays.fill(prompt, -1);
-    paced.permits.release(100);
+    permits.release(100);
     listener.result();
     assertThat(listener.ids()).containsExactly(greedy(ids("Once upon"), 10));
   }
@@ -588,7 +596,7 @@ class SequentialEngineTest {
     });
     assertThat(refusal(engine, request("Once", 1), new RecordingListener()).error()).isEqualTo(EngineError.SHUTTING_DOWN);
     assertThat(drained).isNotDone();
-    paced.permits.release(100);
+    permits.release(100);
     assertThat(drained.get(20, TimeUnit.SECONDS)).isTrue();
     assertThat(running.ended()).isTrue();
     assertThat(running.result().completionTokens()).isEqualTo(5);
@@ -603,7 +611,7 @@ class SequentialEngineTest {
     waitFor(() -> engine.forwardPasses() == 1);
     assertThat(engine.drain(Duration.ofMillis(50))).isFalse();
     assertThat(waiting.error().error()).isEqualTo(EngineError.CANCELLED);
-    paced.permits.release(100);
+    permits.release(100);
     assertThat(running.error().error()).isEqualTo(EngineError.CANCELLED);
     assertThat(engine.forwardPasses()).isEqualTo(1);
     assertThat(engine.drain(Duration.ofDays(1_000_000_000))).as("nothing left, however long the grace").isTrue();
@@ -618,7 +626,7 @@ class SequentialEngineTest {
     CompletableFuture<Void> closed = CompletableFuture.runAsync(engine::close);
     assertThat(waiting.error().error()).isEqualTo(EngineError.CANCELLED);
     assertThat(closed).isNotDone();
-    paced.permits.release(100);
+    permits.release(100);
     closed.get(20, TimeUnit.SECONDS);
     assertThat(running.error().error()).isEqualTo(EngineError.CANCELLED);
     engine.close();
@@ -666,7 +674,7 @@ class SequentialEngineTest {
         };
     Engine engine = pacedEngine(4, 2, observer);
     RecordingListener listener = submit(engine, "Once", 3, SamplingParameters.GREEDY);
-    paced.permits.release(4);
+    permits.release(4);
     listener.result();
     assertThat(heard).containsExactly("queued", "started", "first", "token", "token", "LENGTH");
     assertThat(seconds).allSatisfy(value -> assertThat(value).isBetween(0.0, 60.0));
@@ -679,7 +687,7 @@ class SequentialEngineTest {
     RecordingListener waiting = new RecordingListener();
     engine.submit(request("Lily", 3), waiting).cancel();
     generation.cancel();
-    paced.permits.release(1);
+    permits.release(1);
     cancelled.error();
     assertThat(heard).containsExactly("queued", "started", "queued", "CANCELLED", "CANCELLED");
     assertThat(results.get(1).prefillNanos() + results.get(1).decodeNanos()).as("never started").isZero();

@@ -76,25 +76,28 @@ final class Gateway implements AutoCloseable {
     }, clock);
   }
 
-  /** Times fit for tests. */
+  /** Times that no accelerator in order misses, however slow the machine is. */
   static OffloadSettings settings(String... targets) {
     return settings(Optional.empty(), targets);
   }
 
   static OffloadSettings settings(Optional<OffloadSettings.Tls> tls, String... targets) {
-    return new OffloadSettings(List.of(targets).stream().map(OffloadSettings.Target::of).toList(), OffloadPolicy.PREFER, tls, Duration.ofMillis(1000),
-        Duration.ofMillis(100), Duration.ofMillis(1500), Duration.ofMillis(2500), Duration.ofMillis(50), OptionalDouble.empty());
+    return settings(tls, Duration.ofMinutes(1), Duration.ofSeconds(20), Duration.ofSeconds(40), targets);
   }
 
-  /** Settings with a time to take requests that no machine is too slow for. */
-  static OffloadSettings patient(String... targets) {
-    return patient(Optional.empty(), targets);
+  /** Times that a test can wait for until a fault is noticed, which a slow machine may also miss where all is well. */
+  static OffloadSettings hasty(String... targets) {
+    return settings(Optional.empty(), Duration.ofMillis(1000), Duration.ofMillis(1500), Duration.ofMillis(2500), targets);
   }
 
-  static OffloadSettings patient(Optional<OffloadSettings.Tls> tls, String... targets) {
-    OffloadSettings settings = settings(tls, targets);
-    return new OffloadSettings(settings.targets(), settings.policy(), settings.tls(), Duration.ofMinutes(1), settings.hedgeDelay(), settings.stallTimeout(),
-        settings.tokenTimeout(), settings.probeInterval(), settings.powerBudgetWatts());
+  /** Between the two: silence is noticed in a time that a test can wait for, and nothing else is. */
+  static OffloadSettings noticesSilence(String... targets) {
+    return settings(Optional.empty(), Duration.ofMinutes(1), Duration.ofSeconds(3), Duration.ofSeconds(40), targets);
+  }
+
+  private static OffloadSettings settings(Optional<OffloadSettings.Tls> tls, Duration connect, Duration stall, Duration token, String... targets) {
+    return new OffloadSettings(List.of(targets).stream().map(OffloadSettings.Target::of).toList(), OffloadPolicy.PREFER, tls, connect, Duration.ofMillis(100), stall, token,
+        Duration.ofMillis(50), OptionalDouble.empty());
   }
 
   AcceleratorStatus status(int place) {

@@ -59,7 +59,7 @@ final class MutualTlsTest {
   @Test
   void theRightCertificatesAreTaken() throws Exception {
     try (FaultySidecar sidecar = new FaultySidecar(Fault.NONE, Optional.of(folder));
-        Gateway gateway = new Gateway(Gateway.patient(tls("ca", "client"), sidecar.target()))) {
+        Gateway gateway = new Gateway(Gateway.settings(tls("ca", "client"), sidecar.target()))) {
       gateway.awaitState(0, AcceleratorState.READY);
       RecordingListener listener = gateway.submit(OffloadPolicy.REQUIRE);
       assertThat(listener.text()).isEqualTo(gateway.submit(OffloadPolicy.OFF).text());
@@ -70,7 +70,7 @@ final class MutualTlsTest {
   void noneOrAStrangersIsRefusedThere() throws Exception {
     for (String certificate : new String[] {null, "stranger"}) {
       try (FaultySidecar sidecar = new FaultySidecar(Fault.NONE, Optional.of(folder));
-          Gateway gateway = new Gateway(Gateway.patient(tls("ca", certificate), sidecar.target()))) {
+          Gateway gateway = new Gateway(Gateway.settings(tls("ca", certificate), sidecar.target()))) {
         gateway.awaitState(0, AcceleratorState.UNREACHABLE);
         assertThat(gateway.submit(OffloadPolicy.PREFER).result().placement().orElseThrow().reason()).contains("is unreachable");
       }
@@ -80,7 +80,7 @@ final class MutualTlsTest {
   @Test
   void oneThatATrustedAuthorityDidNotSignIsRefusedHere() throws Exception {
     try (FaultySidecar sidecar = new FaultySidecar(Fault.NONE, Optional.of(folder));
-        Gateway gateway = new Gateway(Gateway.patient(tls("other-ca", "client"), sidecar.target()))) {
+        Gateway gateway = new Gateway(Gateway.settings(tls("other-ca", "client"), sidecar.target()))) {
       gateway.awaitState(0, AcceleratorState.UNREACHABLE);
       assertThat(gateway.status(0).detail()).containsIgnoringCase("certif");
     }
@@ -91,7 +91,7 @@ final class MutualTlsTest {
     Files.copy(folder.resolve("elsewhere.pem"), folder.resolve("server.pem"), StandardCopyOption.REPLACE_EXISTING);
     Files.copy(folder.resolve("elsewhere.key"), folder.resolve("server.key"), StandardCopyOption.REPLACE_EXISTING);
     try (FaultySidecar sidecar = new FaultySidecar(Fault.NONE, Optional.of(folder));
-        Gateway gateway = new Gateway(Gateway.patient(tls("ca", "client"), sidecar.target()))) {
+        Gateway gateway = new Gateway(Gateway.settings(tls("ca", "client"), sidecar.target()))) {
       gateway.awaitState(0, AcceleratorState.UNREACHABLE);
       assertThat(gateway.status(0).detail()).contains("localhost");
     }
@@ -111,7 +111,7 @@ final class MutualTlsTest {
     Files.copy(folder.resolve("stranger.pem"), mine);
     Files.copy(folder.resolve("stranger.key"), key);
     try (FaultySidecar sidecar = new FaultySidecar(Fault.NONE, Optional.of(folder));
-        Gateway gateway = new Gateway(Gateway.patient(tls("ca", "mine"), sidecar.target()))) {
+        Gateway gateway = new Gateway(Gateway.settings(tls("ca", "mine"), sidecar.target()))) {
       gateway.awaitState(0, AcceleratorState.UNREACHABLE);
       Files.copy(folder.resolve("client.pem"), mine, StandardCopyOption.REPLACE_EXISTING);
       Files.copy(folder.resolve("client.key"), key, StandardCopyOption.REPLACE_EXISTING);

@@ -69,7 +69,7 @@ final class OffloadFaultsTest {
   /** Has an accelerator with a fault asked, and tells what that looked like. */
   private String row(Fault fault) throws Exception {
     logged.clear();
-    try (FaultySidecar sidecar = new FaultySidecar(fault, Optional.empty()); Gateway gateway = new Gateway(Gateway.settings(sidecar.target()))) {
+    try (FaultySidecar sidecar = new FaultySidecar(fault, Optional.empty()); Gateway gateway = new Gateway(settings(fault, sidecar.target()))) {
       RecordingListener expected = gateway.submit(OffloadPolicy.OFF);
       String text = expected.text();
       assertThat(expected.result().placement()).isEmpty();
@@ -96,6 +96,14 @@ final class OffloadFaultsTest {
       assertThat(placement.continued()).isEqualTo(inAnswer && !fine);
       return row(fault, sidecar, gateway, placement);
     }
+  }
+
+  /** Only what is noticed by the time that passes needs short ones. */
+  private static OffloadSettings settings(Fault fault, String target) {
+    return switch (fault) {
+      case HALF_OPEN, NEVER_TAKES, NO_FIRST_TOKEN, STALLS -> Gateway.hasty(target);
+      default -> Gateway.settings(target);
+    };
   }
 
   private String row(Fault fault, FaultySidecar sidecar, Gateway gateway, Placement placement) {

@@ -70,6 +70,8 @@ final class OffloadingEngineTest {
   void samplingGoesOnWhereTheOtherBrokeOff(int after) throws Exception {
     GenerationRequest request = gateway.request(OffloadPolicy.OFF, WARM, List.of("zzz"));
     String expected = gateway.submit(request).text();
+    gateway.close();
+    begin(new Gateway(Gateway.noticesSilence(first.target(), second.target())));
     for (FaultySidecar sidecar : List.of(first, second)) {
       sidecar.after(after);
       sidecar.set(Fault.STALLS);
@@ -108,7 +110,7 @@ final class OffloadingEngineTest {
         refused(EngineError.INTERNAL);
       }
     };
-    gateway = new Gateway(Gateway.settings(first.target(), second.target()), broken, () -> broken.refused(EngineError.INTERNAL));
+    gateway = new Gateway(Gateway.noticesSilence(first.target(), second.target()), broken, () -> broken.refused(EngineError.INTERNAL));
     gateway.awaitState(0, AcceleratorState.READY);
     gateway.awaitState(1, AcceleratorState.READY);
     assertThat(gateway.submit(OffloadPolicy.REQUIRE).text()).isEqualTo(expected);
@@ -139,8 +141,6 @@ final class OffloadingEngineTest {
 
   @Test
   void oneThatHesitatesIsOvertaken() throws Exception {
-    gateway.close();
-    begin(new Gateway(Gateway.patient(first.target(), second.target())));
     first.set(Fault.NEVER_TAKES);
     RecordingListener listener = gateway.submit(OffloadPolicy.REQUIRE);
     Placement placement = listener.result().placement().orElseThrow();
@@ -169,7 +169,7 @@ final class OffloadingEngineTest {
   void theBreakerRestsAndHeals() throws Exception {
     gateway.close();
     TestClock clock = new TestClock();
-    begin(new Gateway(Gateway.settings(first.target(), second.target()), clock));
+    begin(new Gateway(Gateway.noticesSilence(first.target(), second.target()), clock));
     second.set(Fault.ABSENT);
     gateway.awaitState(1, AcceleratorState.UNREACHABLE);
     first.set(Fault.STALLS);

@@ -11,6 +11,7 @@ import dev.nibble.engine.GenerationResult;
 import dev.nibble.engine.ModelInfo;
 import dev.nibble.engine.ModelOpener;
 import dev.nibble.engine.SequentialEngine;
+import dev.nibble.model.ForwardingModel;
 import dev.nibble.model.LanguageModel;
 import dev.nibble.model.kvcache.KvCacheOptions;
 import dev.nibble.serve.EngineLoader;
@@ -29,6 +30,7 @@ import java.util.concurrent.CountDownLatch;
 import java.util.concurrent.Semaphore;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.atomic.AtomicInteger;
+import java.util.function.BooleanSupplier;
 
 /** The embedded model, but a test decides when it is loaded, when each forward pass may happen, and what breaks. */
 @Alternative
@@ -71,60 +73,22 @@ class PacedLoader implements EngineLoader {
     ModelOpener.Opened opened = ModelOpener.open(Optional.empty(), Optional.empty(), OptionalInt.of(1), KvCacheOptions.EXACT, (bytes, total) -> {});
     tokenizer = new HeldTokenizer(opened.tokenizer());
     return new WatchedEngine(
-        new SequentialEngine(opened.info(), new PacedModel(opened.loaded().model()), tokenizer, new EngineOptions(config.queueCapacity(), 256)));
+        new SequentialEngine(opened.info(), new ForwardingModel(opened.loaded().model(), this::pass), tokenizer, new EngineOptions(config.queueCapacity(), 256)));
   }
 
-  private final class PacedModel implements LanguageModel {
-    private final LanguageModel paced;
-
-    PacedModel(LanguageModel paced) {
-      this.paced = paced;
+  /** Waits for a permit, and then does what a test has asked for. */
+  private boolean pass(LanguageModel.Sequence sequence, int[] ids, int from, int count, float[] logits, BooleanSupplier stopped) {
+    permits.acquireUninterruptibly();
+    if (passFailure != null) {
+      throw passFailure;
     }
-
-    @Override
-    public int vocabularySize() {
-      return paced.vocabularySize();
+    sequence.append(ids, from, count, logits);
+    if (damaged && logits != null) {
+      for (int i = 0; i < logits.length; i++) {
+        logits[i] = -logits[i];
+      }
     }
-
-    @Override
-    public int contextLength() {
-      return paced.contextLength();
-    }
-
-    @Override
-    public Sequence newSequence(int capacity) {
-      Sequence sequence = paced.newSequence(capacity);
-      return new Sequence() {
-        @Override
-        public int length() {
-          return sequence.length();
-        }
-
-        @Override
-        public int capacity() {
-          return sequence.capacity();
-        }
-
-        @Override
-        public void append(int[] ids, int from, int count, float[] logits) {
-          permits.acquireUninterruptibly();
-          if (passFailure != null) {
-            throw passFailure;
-          }
-          sequence.append(ids, from, count, logits);
-          if (damaged && logits != null) {
-            for (int i = 0; i < logits.length; i++) {
-              logits[i] = -logits[i];
-            }
-          }
-        }
-
-        @Override
-        public void close() {
-          sequence.close();
-        }
-      };
-    }
+    return true;
   }
 
   private final class WatchedEngine implements Engine {

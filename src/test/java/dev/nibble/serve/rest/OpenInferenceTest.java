@@ -500,7 +500,7 @@ class OpenInferenceTest {
       }
     }
     Api.await("the answer is cancelled", () -> api.metric("nibble_requests_total", "outcome=\"cancelled\"") > cancelled);
-    assertThat(api.forwardPasses() - before).as("forward passes").isBetween(1.0, LONG_TOKENS / 2.0);
+    assertThat(api.forwardPasses() - before).as("forward passes").isBetween(1.0, LONG_TOKENS - 1.0);
     Api.await("nothing runs", () -> api.metric("nibble_requests_running", "") == 0);
     assertThat(api.metric("nibble_kv_cache_usage_ratio", "")).isZero();
   }
