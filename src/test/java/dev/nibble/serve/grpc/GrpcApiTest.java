@@ -250,6 +250,7 @@ class GrpcApiTest extends GrpcClientTest {
     GenerationOptions.Builder options = story(900).setLogProbabilities(20);
     List<Integer> whole = ids(generation.withMaxInboundMessageSize(1 << 24).generate(request(options)));
     BlockingQueue<StreamGenerateResponse> received = new LinkedBlockingQueue<>();
+    CountDownLatch begun = new CountDownLatch(1);
     CountDownLatch done = new CountDownLatch(1);
     AtomicReference<Throwable> failure = new AtomicReference<>();
     AtomicReference<ClientCallStreamObserver<?>> call = new AtomicReference<>();
@@ -263,11 +264,13 @@ class GrpcApiTest extends GrpcClientTest {
       @Override
       public void onNext(StreamGenerateResponse piece) {
         received.add(piece);
+        begun.countDown();
       }
 
       @Override
       public void onError(Throwable error) {
         failure.set(error);
+        begun.countDown();
         done.countDown();
       }
 
@@ -276,7 +279,8 @@ class GrpcApiTest extends GrpcClientTest {
         done.countDown();
       }
     });
-    // The engine is done long before: others are answered meanwhile.
+    // Two calls may be taken in either order: the second is made when the first has begun. The engine is done long before: others are answered meanwhile.
+    assertThat(begun.await(60, TimeUnit.SECONDS)).isTrue();
     assertThat(generation.generate(request(command())).getText()).isEqualTo(ANSWER);
     assertThat(received).hasSize(1);
     while (!done.await(0, TimeUnit.SECONDS)) {
