@@ -52,6 +52,7 @@ public class Connections implements HttpServerOptionsCustomizer {
 
   private final ConnectionConfig config;
   private final Map<Port, Map<Closure, Counter>> closed = new EnumMap<>(Port.class);
+  private final Counter malformedCalls;
   private final AtomicInteger requests = new AtomicInteger();
 
   private final AtomicLong unfinished = new AtomicLong();
@@ -79,10 +80,16 @@ public class Connections implements HttpServerOptionsCustomizer {
       closed.put(port, counters);
     }
     for (String source : StrangersFilter.labels()) {
-      Counter.builder(StrangersFilter.METRIC).description("What the libraries that speak with clients tell of: malformed messages, as a rule.").tag("source", source).register(registry);
+      errors(source, registry);
     }
+    malformedCalls = errors("grpc", registry);
     Gauge.builder("nibble.connections", this, Connections::size).description("Open connections, of both ports.").register(registry);
     Gauge.builder("nibble.connections.requests", requests, AtomicInteger::get).description("Requests under way, of both ports.").register(registry);
+  }
+
+  private static Counter errors(String source, MeterRegistry registry) {
+    return Counter.builder(StrangersFilter.METRIC).description("Malformed messages, and what else the libraries that speak with clients tell of.").tag("source", source)
+        .register(registry);
   }
 
   ConnectionConfig config() {
@@ -265,6 +272,11 @@ public class Connections implements HttpServerOptionsCustomizer {
   /** Counts a refusal of a request that came by HTTP/2 or gRPC. */
   public void countRefused(boolean grpc) {
     closed.get(grpc ? Port.GRPC : Port.REST).get(Closure.TOO_MANY_REQUESTS).increment();
+  }
+
+  /** Counts a message of gRPC that is none. */
+  public void countMalformedCall() {
+    malformedCalls.increment();
   }
 
   // ---- messages of gRPC that have not arrived whole

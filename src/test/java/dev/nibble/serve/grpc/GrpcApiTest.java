@@ -32,6 +32,7 @@ import dev.nibble.v1.TokenizeRequest;
 import grpc.health.v1.HealthOuterClass.HealthCheckRequest;
 import grpc.health.v1.HealthOuterClass.HealthCheckResponse;
 import grpc.health.v1.HealthOuterClass.HealthCheckResponse.ServingStatus;
+import inference.GRPCInferenceServiceGrpc;
 import io.grpc.CallOptions;
 import io.grpc.Context;
 import io.grpc.MethodDescriptor;
@@ -43,8 +44,8 @@ import io.grpc.reflection.v1.ServerReflectionGrpc;
 import io.grpc.reflection.v1.ServerReflectionRequest;
 import io.grpc.reflection.v1.ServerReflectionResponse;
 import io.grpc.reflection.v1.ServiceResponse;
-import io.grpc.stub.ClientCalls;
 import io.grpc.stub.ClientCallStreamObserver;
+import io.grpc.stub.ClientCalls;
 import io.grpc.stub.ClientResponseObserver;
 import io.grpc.stub.StreamObserver;
 import io.quarkus.test.junit.QuarkusTest;
@@ -396,7 +397,7 @@ class GrpcApiTest extends GrpcClientTest {
   }
 
   @Test
-  void refusesWhatIsNoRequest() {
+  void refusesWhatIsNoRequest() throws Exception {
     // A field number 0, which no message has.
     MethodDescriptor.Marshaller<byte[]> raw = new MethodDescriptor.Marshaller<>() {
       @Override
@@ -412,10 +413,32 @@ class GrpcApiTest extends GrpcClientTest {
     MethodDescriptor<byte[], byte[]> method = MethodDescriptor.newBuilder(raw, raw)
         .setType(MethodDescriptor.MethodType.UNARY).setFullMethodName(GenerationServiceGrpc.getGenerateMethod().getFullMethodName()).build();
     StatusRuntimeException refusal = refusal(() -> ClientCalls.blockingUnaryCall(channel, method, CallOptions.DEFAULT, new byte[] {0, 1, 2}));
-    // grpc-java's own answer: the call never reaches a service.
-    assertThat(refusal.getStatus().getCode()).isEqualTo(Status.Code.UNKNOWN);
-    assertThat(refusal.getStatus().getDescription()).isEqualTo("Application error processing RPC");
-    assertThat(detail(refusal, ErrorInfo.class)).isNull();
+    ErrorInfo info = assertError(refusal, Status.Code.INVALID_ARGUMENT, "MALFORMED_MESSAGE");
+    assertThat(info.getMetadataOrThrow("method")).isEqualTo(method.getFullMethodName());
+    assertThat(refusal.getStatus().getDescription()).contains("protobuf", "protos");
+    MethodDescriptor<byte[], byte[]> stream = method.toBuilder(raw, raw)
+        .setType(MethodDescriptor.MethodType.BIDI_STREAMING).setFullMethodName(GRPCInferenceServiceGrpc.getModelStreamInferMethod().getFullMethodName()).build();
+    BlockingQueue<Throwable> ends = new LinkedBlockingQueue<>();
+    StreamObserver<byte[]> requests = ClientCalls.asyncBidiStreamingCall(channel.newCall(stream, CallOptions.DEFAULT), new StreamObserver<>() {
+      @Override
+      public void onNext(byte[] answer) {
+        ends.add(new AssertionError("answered"));
+      }
+
+      @Override
+      public void onError(Throwable failure) {
+        ends.add(failure);
+      }
+
+      @Override
+      public void onCompleted() {
+        ends.add(new AssertionError("completed"));
+      }
+    });
+    requests.onNext(new byte[] {0, 1, 2});
+    Throwable end = ends.poll(60, TimeUnit.SECONDS);
+    assertThat(end).isInstanceOf(StatusRuntimeException.class);
+    assertError((StatusRuntimeException) end, Status.Code.INVALID_ARGUMENT, "MALFORMED_MESSAGE");
     assertThat(generation.generate(request(command())).getText()).isEqualTo(ANSWER);
   }
 
