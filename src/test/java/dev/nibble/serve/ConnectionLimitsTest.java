@@ -2,48 +2,28 @@ package dev.nibble.serve;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
-import dev.nibble.serve.grpc.FreeGrpcPort;
-import io.quarkus.test.common.QuarkusTestResource;
-import io.quarkus.test.common.http.TestHTTPResource;
 import io.quarkus.test.junit.QuarkusTest;
 import io.quarkus.test.junit.TestProfile;
 import java.io.IOException;
 import java.net.InetSocketAddress;
 import java.net.Socket;
-import java.net.URI;
 import java.net.http.HttpRequest.BodyPublishers;
 import java.util.ArrayList;
 import java.util.List;
 import org.junit.jupiter.api.AfterEach;
-import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
 
 /** Connections that say nothing, or half of something, or that are too many; and that long answers are none of these. */
 @QuarkusTest
-@QuarkusTestResource(FreeGrpcPort.class)
 @TestProfile(SmallLimits.class)
-class ConnectionLimitsTest implements FreeGrpcPort.Client {
+class ConnectionLimitsTest extends PortsTest {
   private static final String ONE = "127.0.0.1";
   private static final String TWO = "127.0.0.2";
 
-  @TestHTTPResource("/")
-  URI base;
-
   private final List<AutoCloseable> open = new ArrayList<>();
-  private int grpcPort;
-  private Api api;
-  private InetSocketAddress grpc;
-
   @Override
-  public void grpcPort(int port) {
-    grpcPort = port;
-  }
-
-  @BeforeEach
-  void connect() throws Exception {
-    api = new Api(base);
-    grpc = new InetSocketAddress(ONE, grpcPort);
-    Api.await("the model is loaded", () -> once(TWO, "/q/health/ready").startsWith("HTTP/1.1 200 "));
+  boolean ready() throws IOException {
+    return once(TWO, "/q/health/ready").startsWith("HTTP/1.1 200 ");
   }
 
   @AfterEach
@@ -84,12 +64,17 @@ class ConnectionLimitsTest implements FreeGrpcPort.Client {
   private Http2Wire busy() throws IOException {
     Http2Wire wire = new Http2Wire(grpc);
     open.add(wire);
-    wire.write(Http2Wire.frame(Http2Wire.HEADERS, Http2Wire.END_HEADERS, 1, Http2Wire.call("/grpc.health.v1.Health/Watch")));
-    wire.write(Http2Wire.frame(Http2Wire.DATA, Http2Wire.END_STREAM, 1, new byte[5]));
-    for (var frame = wire.read(); frame.orElseThrow().type() != Http2Wire.DATA; frame = wire.read()) {
+    watch(wire, 1);
+    return wire;
+  }
+
+  /** Begins a watch of health, and waits for its first answer. */
+  private static void watch(Http2Wire wire, int stream) throws IOException {
+    wire.write(Http2Wire.frame(Http2Wire.HEADERS, Http2Wire.END_HEADERS, stream, Http2Wire.call("/grpc.health.v1.Health/Watch")));
+    wire.write(Http2Wire.frame(Http2Wire.DATA, Http2Wire.END_STREAM, stream, new byte[5]));
+    for (var frame = wire.read(); frame.orElseThrow().type() != Http2Wire.DATA || frame.orElseThrow().stream() != stream; frame = wire.read()) {
       // settings and heads
     }
-    return wire;
   }
 
   private static boolean answersPing(Http2Wire wire) throws IOException {
@@ -185,6 +170,29 @@ class ConnectionLimitsTest implements FreeGrpcPort.Client {
       assertThat(frame.get().payload()).as("SERVING").endsWith(8, 1);
     }
     assertThat(closed("rest", "too_many_of_address")).isGreaterThanOrEqualTo(1);
+  }
+
+  /** Beyond the requests that may be under way in all, whichever connections they came by; health is answered nevertheless, on both ports. */
+  @Test
+  void requestsUnderWayAreLimitedInAll() throws Exception {
+    Http2Wire wire = busy();
+    for (int i = 1; i < SmallLimits.MAX_REQUESTS; i++) {
+      watch(wire, 2 * i + 1);
+    }
+    assertThat(once(TWO, "/v1/models")).startsWith("HTTP/1.1 503 ").contains("\"code\":\"too_many_requests_under_way\"").containsIgnoringCase("retry-after: ");
+    assertThat(once(TWO, "/q/health/ready")).startsWith("HTTP/1.1 200 ");
+    try (Http2Wire other = new Http2Wire(grpc)) {
+      other.write(Http2Wire.frame(Http2Wire.HEADERS, Http2Wire.END_HEADERS, 1, Http2Wire.call("/nibble.v1.ModelService/ListModels")));
+      other.write(Http2Wire.frame(Http2Wire.DATA, Http2Wire.END_STREAM, 1, new byte[5]));
+      var frame = other.read().orElseThrow();
+      while (frame.type() != Http2Wire.HEADERS) {
+        frame = other.read().orElseThrow();
+      }
+      assertThat(frame.flags() & Http2Wire.END_STREAM).as("refused, without an answer before the status").isNotZero();
+      watch(other, 3);
+    }
+    wire.close();
+    Api.await("room again", () -> once(TWO, "/v1/models").startsWith("HTTP/1.1 200 "));
   }
 
   @Test

@@ -33,6 +33,7 @@ public final class Http2Wire implements AutoCloseable {
   /** Connects and sends the preface, with settings that are never changed, nor the server's acknowledged. */
   public Http2Wire(InetSocketAddress address) throws IOException {
     socket = new Socket();
+    socket.setTcpNoDelay(true); // small frames follow each other, and none waits until those before it are acknowledged
     socket.connect(address);
     socket.setSoTimeout((int) Api.PATIENCE.toMillis());
     write("PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n".getBytes(StandardCharsets.US_ASCII));

@@ -2,8 +2,13 @@ package dev.nibble.serve;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
+import java.io.ByteArrayOutputStream;
+import java.net.InetSocketAddress;
+import java.net.ServerSocket;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.util.List;
+import java.util.Map;
 import java.util.concurrent.TimeUnit;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
@@ -38,6 +43,40 @@ final class ShutdownIT {
       // 128 + 15, or 0: the signal's own code or the program's, by how the runtime ends after its hooks.
       assertThat(process.exitValue()).isIn(0, 143);
       assertThat(Files.readString(folder.resolve("log"))).doesNotContain("\tat ", "Exception");
+    }
+  }
+
+  /** As {@link StrangersTest} does it to a service in the test's own process, which has neither a log of its own nor an end. */
+  @Test
+  void strangersFillNoLogAndDoNotKeepItFromEnding() throws Exception {
+    int grpcPort;
+    try (ServerSocket socket = new ServerSocket(0)) {
+      grpcPort = socket.getLocalPort();
+    }
+    Path log = folder.resolve("log");
+    try (ServiceProcess service = ServiceProcess.start(ServiceProcess.program(), Map.of("QUARKUS_GRPC_SERVER_PORT", Integer.toString(grpcPort)), log)) {
+      InetSocketAddress rest = new InetSocketAddress("localhost", service.api().uri("/").getPort());
+      InetSocketAddress grpc = new InetSocketAddress("localhost", grpcPort);
+      Strangers strangers = new Strangers("localhost", rest.getPort(), grpcPort);
+      long before = Files.readAllLines(log).size();
+      strangers.malformed();
+      strangers.frameFlood(grpc, Http2Wire.frame(Http2Wire.PING, 0, 0, new byte[8]));
+      strangers.requestsWithoutEnd(grpc, Http2Wire.call("/grpc.health.v1.Health/Check"));
+      List<String> lines = Files.readAllLines(log);
+      assertThat(lines.size() - before).as("lines of some 900 odd messages: %s", lines).isBetween(1L, 12L);
+      assertThat(String.join("\n", lines)).doesNotContain("\tat ").contains("not logged for ten minutes");
+
+      try (Http2Wire hostile = new Http2Wire(rest)) {
+        ByteArrayOutputStream requests = new ByteArrayOutputStream();
+        for (int i = 0; i < 40_000; i++) {
+          requests.writeBytes(Http2Wire.frame(Http2Wire.HEADERS, Http2Wire.END_HEADERS | Http2Wire.END_STREAM, 2 * i + 1, Http2Wire.request("GET", "/q/health/live", "localhost")));
+        }
+        hostile.offer(requests.toByteArray());
+        service.process().destroy(); // SIGTERM
+        assertThat(service.process().waitFor(20, TimeUnit.SECONDS)).as("ended").isTrue();
+      }
+      assertThat(service.process().exitValue()).isIn(0, 143);
+      assertThat(Files.readString(log)).doesNotContain("\tat ");
     }
   }
 }

@@ -2,47 +2,27 @@ package dev.nibble.serve;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
-import dev.nibble.serve.grpc.FreeGrpcPort;
-import io.quarkus.test.common.QuarkusTestResource;
-import io.quarkus.test.common.http.TestHTTPResource;
 import io.quarkus.test.junit.QuarkusTest;
 import java.net.InetSocketAddress;
-import java.net.URI;
 import java.net.http.HttpRequest.BodyPublishers;
 import java.nio.charset.Charset;
 import java.nio.charset.StandardCharsets;
+import java.util.ArrayList;
 import java.util.List;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
 
 /** What strangers can do to the ports, with the limits as they come. */
 @QuarkusTest
-@QuarkusTestResource(FreeGrpcPort.class)
-class StrangersTest implements FreeGrpcPort.Client {
+class StrangersTest extends PortsTest {
   private static final String POST = "POST /v1/completions HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n";
   private static final String SECOND = "GET /v1/models HTTP/1.1\r\nHost: localhost\r\n\r\n";
 
-  @TestHTTPResource("/")
-  URI base;
-
-  private int grpcPort;
-  private Api api;
   private Strangers strangers;
-  private InetSocketAddress rest;
-  private InetSocketAddress grpc;
-
-  @Override
-  public void grpcPort(int port) {
-    grpcPort = port;
-  }
 
   @BeforeEach
-  void connect() throws Exception {
-    api = new Api(base);
-    strangers = new Strangers(base.getHost(), base.getPort(), grpcPort);
-    rest = new InetSocketAddress(base.getHost(), base.getPort());
-    grpc = new InetSocketAddress(base.getHost(), grpcPort);
-    Api.await("the model is loaded", () -> api.get("/q/health/ready").status() == 200);
+  void arrive() {
+    strangers = new Strangers(base.getHost(), base.getPort(), grpc.getPort());
   }
 
   @Test
@@ -106,7 +86,7 @@ class StrangersTest implements FreeGrpcPort.Client {
     }
     for (String heads : List.of(
         "Content-Length: 4\r\nTransfer-Encoding: chunked\r\n", "Transfer-Encoding: chunked\r\nContent-Length: 4\r\n", "Content-Length: 5\r\nContent-Length: 6\r\n",
-        "Content-Length : 5\r\n", "A\0b: c\r\n", "A b: c\r\n", ": c\r\n", "no colon\r\n", "Foo: a\nContent-Length: 5\r\n", "Foo: a\rb\r\n", "Transfer-Encoding:\u000bchunked\r\n")) {
+        "Content-Length : 5\r\n", "A\0b: c\r\n", "A b: c\r\n", ": c\r\n", "no colon\r\n", "nocolon\r\n", "Foo: a\r\n b\r\n", "Foo: a\r\n\tb: c\r\n", "Content-Length: 5\r\n 6\r\n", "Foo: a\nContent-Length: 5\r\n", "Foo: a\rb\r\n", "Transfer-Encoding:\u000bchunked\r\n")) {
       Strangers.Refused refused = strangers.refused(POST + heads + "\r\n0\r\n\r\n" + SECOND);
       assertThat(refused.status()).as(heads).isEqualTo(400);
       assertThat(refused.code()).isEqualTo("malformed_request");
@@ -132,6 +112,9 @@ class StrangersTest implements FreeGrpcPort.Client {
     assertThat(strangers.refused("GET /v1/models HTTP/1.1\r\n\r\n").code()).isEqualTo("invalid_host");
     assertThat(strangers.refused("GET /v1/models HTTP/1.1\r\nHost: a\r\nHost: b\r\n\r\n").code()).isEqualTo("invalid_host");
     assertThat(strangers.refused("GET /v1/models HTTP/1.1\r\nHost: a b\r\n\r\n").code()).isEqualTo("invalid_host");
+    assertThat(strangers.refused("GET v1/models HTTP/1.1\r\nHost: localhost\r\n\r\n").code()).isEqualTo("malformed_request");
+    assertThat(strangers.refused("GET * HTTP/1.1\r\nHost: localhost\r\n\r\n").code()).isEqualTo("malformed_request");
+    assertThat(strangers.refused("GET ftp://localhost/v1/models HTTP/1.1\r\nHost: localhost\r\n\r\n").code()).isEqualTo("malformed_request");
     assertThat(strangers.refused("FOO /v1/models HTTP/1.1\r\nHost: localhost\r\n\r\n").status()).isEqualTo(501);
     assertThat(strangers.refused("GET /v1/models HTTP/1.2\r\nHost: localhost\r\n\r\n").status()).isEqualTo(505);
     assertThat(strangers.refused("GET /" + "a".repeat(9_000) + " HTTP/1.1\r\nHost: localhost\r\n\r\n").status()).isEqualTo(414);
@@ -144,6 +127,58 @@ class StrangersTest implements FreeGrpcPort.Client {
       assertThat(wire.readResponse()).startsWith("HTTP/1.1 200 ");
       assertThat(wire.readResponse()).startsWith("HTTP/1.1 501 ");
       assertThat(wire.readThrough("HTTP")).isEmpty();
+    }
+  }
+
+  /** By HTTP/2's own status, docs/grpc.md says why; the connection goes on. */
+  @Test
+  void metadataThatAreTooLargeAreRefusedAndTheConnectionGoesOn() throws Exception {
+    List<String> heads = new ArrayList<>(List.of(":method", "POST", ":scheme", "http", ":path", "/grpc.health.v1.Health/Check", ":authority", "localhost",
+        "content-type", "application/grpc", "te", "trailers"));
+    for (int i = 0; i < 70; i++) {
+      heads.add("x-" + i);
+      heads.add("a".repeat(100));
+    }
+    try (Http2Wire wire = new Http2Wire(grpc)) {
+      wire.write(Http2Wire.frame(Http2Wire.HEADERS, Http2Wire.END_HEADERS, 1, Http2Wire.heads(heads)));
+      Http2Wire.Frame frame = wire.read().orElseThrow();
+      while (frame.stream() != 1) {
+        frame = wire.read().orElseThrow();
+      }
+      assertThat(frame.type()).isEqualTo(Http2Wire.HEADERS);
+      assertThat(frame.flags() & Http2Wire.END_STREAM).as("an answer without a body").isNotZero();
+      wire.write(Http2Wire.frame(Http2Wire.HEADERS, Http2Wire.END_HEADERS, 3, Http2Wire.call("/grpc.health.v1.Health/Check")));
+      wire.write(Http2Wire.frame(Http2Wire.DATA, Http2Wire.END_STREAM, 3, new byte[5]));
+      while (frame.stream() != 3 || frame.type() != Http2Wire.DATA) {
+        frame = wire.read().orElseThrow();
+      }
+      assertThat(frame.payload()).as("SERVING").endsWith(8, 1);
+    }
+  }
+
+  /** Lines that arrive in pieces, wherever they are cut. */
+  @Test
+  void aFoldedHeaderIsRefusedHoweverItArrives() throws Exception {
+    String request = "GET /v1/models HTTP/1.1\r\nHost: localhost\r\nFoo: a\r\n b\r\n\r\n";
+    for (int cut : new int[] {request.indexOf(" b") - 2, request.indexOf(" b") - 1, request.indexOf(" b"), request.indexOf(" b") + 1}) {
+      try (Api.Wire wire = api.connect()) {
+        wire.write(SECOND);
+        assertThat(wire.readResponse()).startsWith("HTTP/1.1 200 ");
+        wire.write(request.substring(0, cut));
+        Thread.sleep(50);
+        wire.write(request.substring(cut));
+        assertThat(wire.readResponse()).startsWith("HTTP/1.1 400 ").contains("obs-fold");
+      }
+    }
+  }
+
+  @Test
+  void theTargetsOfRfc9112AreUnderstood() throws Exception {
+    try (Api.Wire wire = api.connect()) {
+      wire.write("OPTIONS * HTTP/1.1\r\nHost: localhost\r\n\r\n");
+      assertThat(wire.readResponse()).startsWith("HTTP/1.1 200 ").containsIgnoringCase("\r\nallow: GET, HEAD, OPTIONS, POST\r\n");
+      wire.write("GET http://localhost/v1/models HTTP/1.1\r\nHost: localhost\r\n\r\n");
+      assertThat(wire.readResponse()).startsWith("HTTP/1.1 200 ").contains("\"nibble-home\"");
     }
   }
 

@@ -11,6 +11,7 @@ import io.netty.handler.codec.http.DefaultFullHttpResponse;
 import io.netty.handler.codec.http.HttpContent;
 import io.netty.handler.codec.http.HttpHeaderNames;
 import io.netty.handler.codec.http.HttpHeaders;
+import io.netty.handler.codec.http.HttpMethod;
 import io.netty.handler.codec.http.HttpRequest;
 import io.netty.handler.codec.http.HttpResponse;
 import io.netty.handler.codec.http.HttpResponseStatus;
@@ -35,6 +36,9 @@ import java.util.regex.Pattern;
 final class Http1Guard extends ChannelDuplexHandler {
   static final Set<String> METHODS = Set.of("GET", "HEAD", "POST", "PUT", "DELETE", "PATCH", "OPTIONS");
   private static final Pattern AUTHORITY = Pattern.compile("[A-Za-z0-9._~%!$&'()*+,;=:\\[\\]-]+");
+  private static final Pattern URL = Pattern.compile("(?i)https?://[^/?#]");
+  /** The target of an OPTIONS request that asks about the server as a whole. */
+  private static final String SERVER = "*";
   private static final Pattern MALFORMED_PERCENT = Pattern.compile("%(?![0-9A-Fa-f]{2})");
   private static final int LONGEST_QUOTE = 64;
   private static final long LINGER_MILLISECONDS = 500;
@@ -71,6 +75,9 @@ final class Http1Guard extends ChannelDuplexHandler {
         ConnectionGuard.drop(message);
         refuse(ctx, Refusal.of(503, "too_many_connections", "There are too many connections; only health is answered on this one."), guard.reservedFor());
         return;
+      }
+      if (request.uri().equals(SERVER)) {
+        request.setUri("/" + SERVER); // the router takes nothing but paths
       }
       // RFC 9110 lets a server stay with HTTP/1.1; HTTP/2 is spoken with those that begin with it, and by TLS.
       request.headers().remove(HttpHeaderNames.UPGRADE);
@@ -174,6 +181,9 @@ final class Http1Guard extends ChannelDuplexHandler {
     if (request.decoderResult().isFailure()) {
       return Optional.of(unreadable(request.decoderResult().cause()));
     }
+    if (!target(request)) {
+      return refuse(400, "malformed_request", "The target of the request is neither a path, which begins with a slash, nor a URL of http.");
+    }
     HttpHeaders headers = request.headers();
     boolean old = request.protocolVersion().equals(HttpVersion.HTTP_1_0);
     if (!old && !request.protocolVersion().equals(HttpVersion.HTTP_1_1)) {
@@ -212,13 +222,18 @@ final class Http1Guard extends ChannelDuplexHandler {
     return Optional.empty();
   }
 
+  /** Whether a target has one of the forms that RFC 9112 (3.2) knows; that of CONNECT is none here. */
+  private static boolean target(HttpRequest request) {
+    String target = request.uri();
+    return target.startsWith("/") || URL.matcher(target).lookingAt() || target.equals(SERVER) && request.method().equals(HttpMethod.OPTIONS);
+  }
+
   private static Refusal unreadable(Throwable cause) {
     return switch (cause) {
       case TooLongHttpLineException line -> Refusal.of(414, "uri_too_long", "The first line of the request is too long.");
       case TooLongHttpHeaderException header -> Refusal.of(431, "headers_too_large", "The headers of the request are too large.");
       case TooLongFrameException frame -> Refusal.of(431, "headers_too_large", "The headers of the request are too large.");
-      case StrictRequestDecoder.TwoLengths two ->
-          Refusal.of(400, "malformed_request", "The request has both a Content-Length and a Transfer-Encoding; send one of them.");
+      case StrictRequestDecoder.Ambiguous ambiguous -> Refusal.of(400, "malformed_request", ambiguous.getMessage());
       default -> Refusal.of(400, "malformed_request", "The request is not well-formed HTTP/1.1 (RFC 9112).");
     };
   }

@@ -1,28 +1,71 @@
 package dev.nibble.serve.network;
 
+import io.netty.buffer.ByteBuf;
+import io.netty.channel.ChannelHandlerContext;
 import io.netty.handler.codec.DecoderResult;
 import io.netty.handler.codec.http.HttpMessage;
+import io.netty.handler.codec.http.LastHttpContent;
 import io.vertx.core.http.HttpServerOptions;
 import io.vertx.core.http.impl.VertxHttpRequestDecoder;
+import java.util.List;
 
-/** Marks requests with two lengths: the codec drops one of them, and what comes before this server may have believed the other. */
+/**
+ * Marks requests that the codec reads in one of several ways, where what comes before this server may have read them in another: those with two lengths, of
+ * which the codec drops one, and those with a folded header line (RFC 9112, 5.2), whose parts it joins.
+ */
 final class StrictRequestDecoder extends VertxHttpRequestDecoder {
+  private boolean head = true; // what is read next belongs to the head of a request
+  private boolean lineEnded; // the last byte of the head that was read ended a line
+  private boolean folded;
+
   StrictRequestDecoder(HttpServerOptions options) {
     super(options);
   }
 
   @Override
-  protected void handleTransferEncodingChunkedWithContentLength(HttpMessage message) {
-    super.handleTransferEncodingChunkedWithContentLength(message);
-    message.setDecoderResult(DecoderResult.failure(new TwoLengths()));
+  protected void decode(ChannelHandlerContext ctx, ByteBuf buffer, List<Object> out) throws Exception {
+    int begin = buffer.readerIndex();
+    int known = out.size();
+    super.decode(ctx, buffer, out);
+    if (head) {
+      // The codec ends a step with the head's end at the latest.
+      look(buffer, begin);
+    }
+    for (int i = known; i < out.size(); i++) {
+      if (out.get(i) instanceof HttpMessage message) {
+        if (folded && message.decoderResult().isSuccess()) {
+          message.setDecoderResult(DecoderResult.failure(new Ambiguous("A header is folded into several lines, which HTTP/1.1 no longer allows (obs-fold); send it in one.")));
+        }
+        head = false;
+        lineEnded = false;
+        folded = false;
+      }
+      head |= out.get(i) instanceof LastHttpContent;
+    }
   }
 
-  /** Content-Length beside Transfer-Encoding. */
-  static final class TwoLengths extends RuntimeException {
+  /** Looks for lines that begin with white space among the bytes read. */
+  private void look(ByteBuf buffer, int begin) {
+    int end = buffer.readerIndex();
+    for (int at = begin; at < end; at++) {
+      byte next = buffer.getByte(at);
+      folded |= lineEnded && (next == ' ' || next == '\t');
+      lineEnded = next == '\n';
+    }
+  }
+
+  @Override
+  protected void handleTransferEncodingChunkedWithContentLength(HttpMessage message) {
+    super.handleTransferEncodingChunkedWithContentLength(message);
+    message.setDecoderResult(DecoderResult.failure(new Ambiguous("The request has both a Content-Length and a Transfer-Encoding; send one of them.")));
+  }
+
+  /** What is wrong with a request that can be read in several ways; the message is for its sender. */
+  static final class Ambiguous extends RuntimeException {
     private static final long serialVersionUID = 1;
 
-    TwoLengths() {
-      super("Content-Length beside Transfer-Encoding", null, false, false);
+    Ambiguous(String message) {
+      super(message, null, false, false);
     }
   }
 }

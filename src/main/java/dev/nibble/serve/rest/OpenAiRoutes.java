@@ -136,6 +136,11 @@ public final class OpenAiRoutes {
           take(ANSWERING, routing, exchange, () -> bodies.receive(routing.request(), exchange, true, body -> tokenizer.detokenize(body, exchange)));
       case Paths.TOKENIZER_INFO -> take(READING, routing, exchange, () -> exchange.sendNow(tokenizer.info()));
       case Paths.VERSION -> take(READING, routing, exchange, () -> exchange.sendNow(JsonNodeFactory.instance.objectNode().put("version", version)));
+      case Paths.SERVER ->
+          take(Set.of(HttpMethod.OPTIONS), routing, exchange, () -> {
+            exchange.header("Allow", "GET, HEAD, OPTIONS, POST");
+            exchange.sendNothing();
+          });
       case "/health", "/ping" -> take(PROBING, routing, exchange, () -> probe(exchange));
       default -> {
         if (path.startsWith(Paths.MODELS + "/")) {

@@ -13,6 +13,8 @@ final class Paths {
   static final String VERSION = "/version";
   static final String METRICS = "/metrics";
   static final String FRAMEWORKS_METRICS = "/q/metrics";
+  /** What the connection's guard makes of the target of {@code OPTIONS *}. */
+  static final String SERVER = "/*";
   /** Whether it runs, as load balancers of vLLM's and of SageMaker's ask. */
   static final Set<String> HEALTH = Set.of("/health", "/ping");
 
