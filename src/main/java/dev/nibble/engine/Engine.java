@@ -31,6 +31,9 @@ public interface Engine extends AutoCloseable {
    */
   void requireRoom(int ahead);
 
+  /** Counts a request that was refused before it came to {@link #submit}, while its prompt was made. */
+  default void countRefusal(EngineError reason) {}
+
   /**
    * Begins a request of the service's own, to see whether the engine computes as it did, if nothing else is computed or waits. It gives way: a
    * request that comes meanwhile cancels it. It is no user's: observers do not hear of it, and {@link #running} and {@link #forwardPasses} leave it

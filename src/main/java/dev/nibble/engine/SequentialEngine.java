@@ -164,6 +164,11 @@ public final class SequentialEngine implements Engine {
     }
   }
 
+  @Override
+  public void countRefusal(EngineError reason) {
+    observer.refused(reason);
+  }
+
   /** With the lock held. The engine's thread may not have taken the request whose turn it is: that one does not count as waiting. */
   private void requireRoomInLine(int ahead) {
     boolean idle = active == null || active.own;

@@ -210,6 +210,11 @@ public final class OffloadingEngine implements Engine {
     }
   }
 
+  @Override
+  public void countRefusal(EngineError reason) {
+    local.countRefusal(reason);
+  }
+
   private void requireOpen() {
     lock.lock();
     try {

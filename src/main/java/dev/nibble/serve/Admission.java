@@ -146,6 +146,10 @@ public final class Admission {
     }
   }
 
+  private long largeMemory() {
+    return memory - memory / SMALL_FRACTION;
+  }
+
   private long heldBytes() {
     lock.lock();
     try {
@@ -176,6 +180,7 @@ public final class Admission {
   /** With the lock held. */
   private void requireRoom(Optional<Engine> engine) {
     if (stopping) {
+      engine.ifPresent(line -> line.countRefusal(EngineError.SHUTTING_DOWN));
       throw new EngineException(EngineError.SHUTTING_DOWN, "The service is stopping and takes no new requests.", Map.of());
     }
     engine.ifPresent(line -> line.requireRoom(places));
@@ -264,15 +269,31 @@ public final class Admission {
         if (!isLarge) {
           if (largePlaces >= Math.max(1, capacity / LARGE_FRACTION)) {
             refusedAsLarge.increment();
+            engine.ifPresent(line -> line.countRefusal(EngineError.QUEUE_FULL));
             throw full(largePlaces + " requests of more than " + SMALL + " bytes are being read already; try again in 1 s.");
           }
           isLarge = true;
           largePlaces++;
         }
       }
-      if (held + total - bytes > (isLarge ? memory - memory / SMALL_FRACTION : memory)) {
+      if (held + total - bytes > (isLarge ? largeMemory() : memory)) {
         refusedForMemory.increment();
+        engine.ifPresent(line -> line.countRefusal(EngineError.QUEUE_FULL));
         throw full("The memory for requests that are not in line yet is used up (nibble.prepare.memory, " + memory + " bytes); try again in 1 s.");
+      }
+    }
+
+    /**
+     * All that is left is to send an answer of so many bytes that no engine had a part in. A small one frees place and memory now, since its reader may take long;
+     * a large one keeps them until {@link #close}.
+     *
+     * @throws EngineException as {@link #hold}
+     */
+    public void answer(long size) {
+      if (size <= SMALL) {
+        close();
+      } else {
+        hold(Math.min(size, largeMemory())); // one that is larger than all of it is let through, when it is the only one
       }
     }
 
@@ -327,6 +348,18 @@ public final class Admission {
         } finally {
           lock.unlock();
         }
+      }
+    }
+
+    /** Like {@link #prepare}, for a request that its engine is to have: a refusal is counted as that engine's. */
+    public <T> T prepareForEngine(long size, Callable<T> work) throws InterruptedException {
+      try {
+        return prepare(size, work);
+      } catch (EngineException refusal) {
+        if (refusal.error() != EngineError.MODEL_NOT_FOUND) {
+          engine.ifPresent(line -> line.countRefusal(refusal.error()));
+        }
+        throw refusal;
       }
     }
 

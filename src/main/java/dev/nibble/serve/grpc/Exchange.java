@@ -85,6 +85,18 @@ final class Exchange<T> {
     observer.onError(error);
   }
 
+  /** Waits until the response is on the wire, or the client gone. */
+  void awaitEnd() throws InterruptedException {
+    lock.lockInterruptibly();
+    try {
+      while (!ended.get()) {
+        changed.await();
+      }
+    } finally {
+      lock.unlock();
+    }
+  }
+
   private void wake() {
     lock.lock();
     try {
@@ -97,6 +109,7 @@ final class Exchange<T> {
   private void end() {
     if (ended.compareAndSet(false, true)) {
       call.close();
+      wake();
     }
   }
 

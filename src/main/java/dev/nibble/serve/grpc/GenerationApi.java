@@ -64,7 +64,7 @@ final class GenerationApi extends GenerationServiceGrpc.GenerationServiceImplBas
 
   private Started start(GenerationOptions options, long bytes, Answer answer, long deadlineNanos, Admission.Place place) throws InterruptedException {
     Engine engine = models.require(options.getModel());
-    GenerationRequest generation = place.prepare(bytes,
+    GenerationRequest generation = place.prepareForEngine(bytes,
         () -> GenerationReader.read(options, engine, config, deadlineNanos, place.budget(engine.model().contextLength())));
     place.handOver(() -> {
       if (options.hasChat() || options.getText().isEmpty()) {

@@ -201,7 +201,7 @@ final class InferenceApi extends GRPCInferenceServiceGrpc.GRPCInferenceServiceIm
   }
 
   private InferForm start(ModelInferRequest message, long bytes, Answer answer, long deadlineNanos, Admission.Place place) throws InterruptedException {
-    Prepared prepared = place.prepare(bytes, () -> prepare(message, deadlineNanos, place));
+    Prepared prepared = place.prepareForEngine(bytes, () -> prepare(message, deadlineNanos, place));
     place.handOver(() -> {
       if (prepared.ownText()) {
         answer.startOwnText(prepared.engine(), prepared.generation());

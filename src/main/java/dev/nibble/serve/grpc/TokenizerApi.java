@@ -1,5 +1,6 @@
 package dev.nibble.serve.grpc;
 
+import com.google.protobuf.MessageLite;
 import dev.nibble.engine.Engine;
 import dev.nibble.engine.EngineException;
 import dev.nibble.serve.Admission;
@@ -76,12 +77,13 @@ final class TokenizerApi extends TokenizerServiceGrpc.TokenizerServiceImplBase {
   }
 
   /** Makes a response where prompts are prepared: as they do, it takes time by its length. */
-  private <T> void prepare(StreamObserver<T> observer, long bytes, UnaryOperator<String> paths, Function<EncodingBudget, T> response) {
+  private <T extends MessageLite> void prepare(StreamObserver<T> observer, long bytes, UnaryOperator<String> paths, Function<EncodingBudget, T> response) {
     calls.admit(observer, () -> admission.enter(bytes), () -> {}, paths, (exchange, place) -> {
       T message = place.prepare(bytes, () -> response.apply(place.budget(Integer.MAX_VALUE)));
-      place.close();
+      place.answer(message.getSerializedSize());
       if (exchange.send(message)) {
         exchange.complete();
+        exchange.awaitEnd();
       }
     });
   }

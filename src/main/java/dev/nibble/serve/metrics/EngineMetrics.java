@@ -117,7 +117,7 @@ public final class EngineMetrics {
       }
       for (EngineError reason : EngineError.values()) {
         if (refuses(reason)) {
-          refusals.put(reason, counter("nibble.requests.refused", "Requests that the engine did not accept, by why.", tags.and(word("reason", reason))));
+          refusals.put(reason, counter("nibble.requests.refused", "Requests that were not accepted, by why.", tags.and(word("reason", reason))));
         }
       }
     }
@@ -129,14 +129,17 @@ public final class EngineMetrics {
     /** Whether an engine refuses requests for this reason; others end requests, or are found before an engine is. */
     private static boolean refuses(EngineError reason) {
       return switch (reason) {
-        case INVALID_REQUEST, CONTEXT_LENGTH_EXCEEDED, KV_MEMORY_EXCEEDED, QUEUE_FULL, SHUTTING_DOWN, ACCELERATOR_UNAVAILABLE, DEADLINE_EXCEEDED -> true;
-        case MODEL_NOT_FOUND, CHAT_UNSUPPORTED, MODEL_LOADING, CANCELLED, INTERNAL -> false;
+        case INVALID_REQUEST, CHAT_UNSUPPORTED, CONTEXT_LENGTH_EXCEEDED, KV_MEMORY_EXCEEDED, QUEUE_FULL, SHUTTING_DOWN, ACCELERATOR_UNAVAILABLE,
+            DEADLINE_EXCEEDED -> true;
+        case MODEL_NOT_FOUND, MODEL_LOADING, CANCELLED, INTERNAL -> false;
       };
     }
 
     @Override
     public void refused(EngineError reason) {
-      refusals.get(reason).increment();
+      if (refuses(reason)) {
+        refusals.get(reason).increment();
+      }
     }
 
     @Override

@@ -100,11 +100,23 @@ final class Http1Guard extends ChannelDuplexHandler {
       }
       return;
     }
+    Object next = unread(message);
     if (message instanceof LastHttpContent) {
       restAwaited = false;
       guard.restArrived();
     }
-    ctx.fireChannelRead(message);
+    if (next != null) {
+      ctx.fireChannelRead(next);
+    }
+  }
+
+  /** What the server still has to see of a message; null for nothing. The rest of a request that is answered is thrown away here, before the server copies it. */
+  private Object unread(Object message) {
+    if (guard.underWay() > 0 || !(message instanceof HttpContent)) {
+      return message;
+    }
+    ConnectionGuard.drop(message);
+    return message instanceof LastHttpContent ? LastHttpContent.EMPTY_LAST_CONTENT : null;
   }
 
   @Override

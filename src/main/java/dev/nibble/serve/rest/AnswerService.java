@@ -155,7 +155,7 @@ final class AnswerService {
     }
 
     private void respond(Body body) throws InterruptedException {
-      Prepared prepared = body.place().prepare(body.work(), () -> prepare(body));
+      Prepared prepared = body.place().prepareForEngine(body.work(), () -> prepare(body));
       tellIgnored(prepared.ignoredFields());
       body.place().handOver(() -> prepared.start(answer));
       switch (prepared.writer()) {

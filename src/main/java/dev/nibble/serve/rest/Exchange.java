@@ -23,6 +23,7 @@ import org.jboss.logging.Logger;
  */
 final class Exchange {
   private static final Logger LOG = Logger.getLogger(Exchange.class);
+  private static final long NO_ERROR = 0; // of HTTP/2
   private static final long LINGER_MILLISECONDS = 1000;
 
   private final RoutingContext routing;
@@ -102,6 +103,9 @@ final class Exchange {
     if (closes) {
       // Not at once: closing with bytes unread resets the connection, and the response might be lost on its way.
       sent.onComplete(done -> routing.vertx().setTimer(LINGER_MILLISECONDS, timer -> routing.request().connection().close()));
+    } else {
+      // The answer is whole; what else its sender has is not wanted (RFC 9113, 8.1).
+      sent.onComplete(done -> response.reset(NO_ERROR));
     }
   }
 
@@ -113,7 +117,7 @@ final class Exchange {
     if (!response.ended()) {
       sendLast(error);
     } else if (routing.request().version() == HttpVersion.HTTP_2) {
-      response.reset();
+      response.reset(NO_ERROR);
     } else {
       routing.request().connection().close();
     }
@@ -142,7 +146,11 @@ final class Exchange {
 
   /** Sends a JSON value as the whole response. */
   void send(JsonNode body) throws InterruptedException {
-    String text = Json.write(body);
+    sendJson(Json.write(body));
+  }
+
+  /** Sends a JSON text as the whole response. */
+  void sendJson(String text) throws InterruptedException {
     await(() -> end(200, Map.of(), text));
   }
 

@@ -55,13 +55,14 @@ final class TokenizerService {
   private void answer(Body body, Exchange exchange, Work work) {
     CallTracker.Call call = calls.begin();
     Thread.ofVirtual().name("nibble-rest-" + exchange.requestId()).start(() -> {
-      try (call) {
-        Optional<ObjectNode> answer = Optional.empty();
+      try (call; body) {
+        Optional<String> answer = Optional.empty();
         Optional<ApiError> refusal = Optional.empty();
-        // The place is free before the answer is sent, which waits for its reader.
-        try (body) {
+        try {
           EncodingBudget budget = body.place().budget(Integer.MAX_VALUE);
-          answer = Optional.of(body.place().prepare(body.work(), () -> work.of(JSON.read(body, budget), budget)));
+          String text = body.place().prepare(body.work(), () -> Json.write(work.of(JSON.read(body, budget), budget)));
+          body.place().answer(text.length());
+          answer = Optional.of(text);
         } catch (EngineException failure) {
           refusal = Optional.of(ApiError.of(failure, Map.of()));
         } catch (RefusedException failure) {
@@ -71,8 +72,9 @@ final class TokenizerService {
           refusal = Optional.of(ApiError.internal(exchange.requestId()));
         }
         if (answer.isPresent()) {
-          exchange.send(answer.get());
+          exchange.sendJson(answer.get());
         } else {
+          body.close();
           exchange.send(refusal.orElseThrow());
         }
       } catch (InterruptedException interrupt) {

@@ -11,16 +11,22 @@ import dev.nibble.offload.v1.Start;
 import dev.nibble.offload.v1.State;
 import dev.nibble.serve.Admission;
 import dev.nibble.serve.Api;
+import dev.nibble.serve.Http2Wire;
 import dev.nibble.serve.ServedModels;
 import dev.nibble.v1.GenerateRequest;
 import dev.nibble.v1.GenerateResponse;
 import dev.nibble.v1.GenerationOptions;
 import dev.nibble.v1.GenerationServiceGrpc;
 import dev.nibble.v1.TokenizeRequest;
+import dev.nibble.v1.TokenizeResponse;
+import dev.nibble.v1.TokenizerServiceGrpc;
 import inference.GRPCInferenceServiceGrpc;
 import inference.InferTensorContents;
 import inference.ModelInferRequest;
 import inference.ModelInferRequest.InferInputTensor;
+import io.grpc.CallOptions;
+import io.grpc.ClientCall;
+import io.grpc.Metadata;
 import io.grpc.Status;
 import io.grpc.StatusRuntimeException;
 import io.grpc.stub.StreamObserver;
@@ -29,7 +35,9 @@ import io.quarkus.test.junit.QuarkusTest;
 import io.quarkus.test.junit.TestProfile;
 import jakarta.inject.Inject;
 import java.io.IOException;
+import java.net.InetSocketAddress;
 import java.net.URI;
+import java.nio.charset.StandardCharsets;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.concurrent.Callable;
@@ -266,7 +274,58 @@ class AdmissionTest extends GrpcClientTest {
       assertThat(response).startsWith("HTTP/1.1 408").containsIgnoringCase("Connection: close").contains("body_timeout");
       assertThat(slow.readThrough("\n")).as("the connection is closed").isEmpty();
     }
+    try (Http2Wire slow = new Http2Wire(new InetSocketAddress(base.getHost(), base.getPort()))) {
+      slow.write(Http2Wire.frame(Http2Wire.HEADERS, Http2Wire.END_HEADERS, 1, Http2Wire.heads(List.of(":method", "POST", ":scheme", "http", ":path", COMPLETIONS,
+          ":authority", "localhost", "content-type", "application/json"))));
+      slow.write(Http2Wire.frame(Http2Wire.DATA, 0, 1, "{\"pro".getBytes(StandardCharsets.US_ASCII)));
+      StringBuilder answer = new StringBuilder();
+      var frame = slow.read().orElseThrow();
+      for (; frame.type() != Http2Wire.RST_STREAM; frame = slow.read().orElseThrow()) {
+        answer.append(frame.type() == Http2Wire.DATA ? new String(frame.payload(), StandardCharsets.UTF_8) : "");
+      }
+      assertThat(answer.toString()).contains("body_timeout");
+      assertThat(frame.stream()).as("the rest is not wanted").isEqualTo(1);
+      assertThat(frame.payload()).as("NO_ERROR").containsExactly(0, 0, 0, 0);
+    }
     assertThat(api.metric("nibble_prepare_memory_bytes", "")).isZero();
+  }
+
+  /** Who asks for the ids of much text and does not read them holds memory, which counts; an answer of a few ids holds no place. */
+  @Test
+  void aLargeAnswerOfTheTokenizerCountsUntilItIsRead() throws Exception {
+    loader.tokenizer.held = false;
+    String text = "a b ".repeat(250_000);
+    try (Api.Wire wire = api.connectWithSmallBuffer()) {
+      wire.post("/tokenize", "{\"prompt\":\"" + text + "\",\"return_token_strs\":true}");
+      assertThat(wire.readThrough("\r\n\r\n")).startsWith("HTTP/1.1 200 ");
+      assertThat(api.metric("nibble_prepare_memory_bytes", "")).isGreaterThan(1_000_000);
+      assertThat(depth()).isEqualTo(1);
+      assertThat(api.post("/tokenize", "{\"prompt\":\"a b\"}").status()).as("others").isEqualTo(200);
+      assertThat(wire.readThrough("\"token_strs\":[").length()).isGreaterThan(100_000);
+    }
+    Api.await("gone with its reader", () -> depth() == 0);
+
+    CompletableFuture<Integer> answered = new CompletableFuture<>();
+    var call = channel.newCall(TokenizerServiceGrpc.getTokenizeMethod(), CallOptions.DEFAULT);
+    call.start(new ClientCall.Listener<>() {
+      @Override
+      public void onMessage(TokenizeResponse message) {
+        answered.complete(message.getIdsCount());
+      }
+
+      @Override
+      public void onClose(Status status, Metadata trailers) {
+        answered.completeExceptionally(new AssertionError(status));
+      }
+    }, new Metadata());
+    call.sendMessage(TokenizeRequest.newBuilder().setText("a b ".repeat(900_000)).build()); // whose ids are more than windows of HTTP/2 let through
+    call.halfClose();
+    // Without a request for the message, flow control keeps all but its beginning with the server.
+    Api.await("it is answered as far as its reader lets it", () -> depth() == 1);
+    Thread.sleep(500);
+    assertThat(depth()).isEqualTo(1);
+    call.request(1);
+    assertThat(answered.get(60, TimeUnit.SECONDS)).isGreaterThan(100_000);
   }
 
   @Test

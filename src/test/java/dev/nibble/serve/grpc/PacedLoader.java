@@ -1,6 +1,7 @@
 package dev.nibble.serve.grpc;
 
 import dev.nibble.engine.Engine;
+import dev.nibble.engine.EngineError;
 import dev.nibble.engine.EngineException;
 import dev.nibble.engine.EngineOptions;
 import dev.nibble.engine.GeneratedToken;
@@ -122,6 +123,11 @@ class PacedLoader implements EngineLoader {
     @Override
     public void requireRoom(int ahead) {
       engine.requireRoom(ahead);
+    }
+
+    @Override
+    public void countRefusal(EngineError reason) {
+      engine.countRefusal(reason);
     }
 
     @Override

@@ -95,6 +95,22 @@ class HealthAndMetricsTest {
     assertThat(api.metric("nibble_queue_depth", MODEL)).isZero();
   }
 
+  /** What is found out about prompts before the engine hears of them. */
+  @Test
+  void countsWhatIsRefusedWhileItsPromptIsMade() throws Exception {
+    double tooLong = api.metric("nibble_requests_refused_total", "reason=\"context_length_exceeded\"");
+    double invalid = api.metric("nibble_requests_refused_total", "reason=\"invalid_request\"");
+    double all = api.metric("nibble_requests_refused_total", MODEL);
+    assertThat(api.post("/v1/completions", "{\"prompt\":\"" + "tell me more ".repeat(2_000) + "\"}").status()).isEqualTo(400);
+    assertThat(api.metric("nibble_requests_refused_total", "reason=\"context_length_exceeded\"")).isEqualTo(tooLong + 1);
+    assertThat(api.post("/v1/completions", "{\"prompt\":{}}").status()).isEqualTo(400);
+    assertThat(api.post("/v1/chat/completions", "{\"messages\":[{\"role\":\"user\",\"content\":\"Hi\"}],\"guided_json\":{\"type\":\"object\"}}").status()).isEqualTo(400);
+    assertThat(api.metric("nibble_requests_refused_total", "reason=\"invalid_request\"")).isEqualTo(invalid + 2);
+    assertThat(api.post("/v1/completions", "{\"prompt\":\"Once\",\"model\":\"other\"}").status()).isEqualTo(404);
+    assertThat(api.post("/tokenize", "{\"prompt\":1}").status()).as("nothing that an engine would do").isEqualTo(400);
+    assertThat(api.metric("nibble_requests_refused_total", MODEL)).isEqualTo(all + 3);
+  }
+
   private double[] values(List<String> names) throws Exception {
     double[] values = new double[names.size()];
     for (int i = 0; i < values.length; i++) {
