@@ -44,6 +44,11 @@ public final class Admission {
 
   /** Part of the heap that requests may fill before they are prepared, where no setting says otherwise. */
   private static final int HEAP_FRACTION = 8;
+  /**
+   * That part is no larger than this for each processor: what is let in has to be collected as garbage while all wait, so it costs them time by its size, and no
+   * more than this is read faster.
+   */
+  private static final long PROCESSOR_MEMORY = 8 << 20;
   /** Bodies of the largest size allowed that fit in it at least: one by itself, and the part that is left to small ones. */
   static final int BODIES = 2;
   /** Part of that memory which large requests leave to small ones. */
@@ -71,7 +76,12 @@ public final class Admission {
   @Inject
   Admission(ServeConfig config, @ConfigProperty(name = "nibble.rest.max-body-size", defaultValue = "4M") MemorySize maxBodySize, MeterRegistry registry) {
     this(config.queueCapacity(), config.prepare().timeout(), config.prepare().memory().map(MemorySize::asLongValue)
-        .orElseGet(() -> Math.max(BODIES * maxBodySize.asLongValue(), Runtime.getRuntime().maxMemory() / HEAP_FRACTION)), registry);
+        .orElseGet(() -> Math.max(BODIES * maxBodySize.asLongValue(), defaultMemory())), registry);
+  }
+
+  private static long defaultMemory() {
+    Runtime machine = Runtime.getRuntime();
+    return Math.min(machine.maxMemory() / HEAP_FRACTION, PROCESSOR_MEMORY * machine.availableProcessors());
   }
 
   Admission(int capacity, Duration timeout, long memory, MeterRegistry registry) {

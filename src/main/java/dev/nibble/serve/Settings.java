@@ -83,7 +83,7 @@ public final class Settings {
   public static final Setting<Duration> PREPARE_TIMEOUT = Setting.of("nibble.prepare.timeout", Kind.timeAboveZero("a time such as 10s or 1m, above 0"), "10s",
       "how long reading a request and making its prompt into tokens may take");
   public static final Setting<MemorySize> PREPARE_MEMORY = Setting.optional("nibble.prepare.memory",
-      Kind.size(1, "a size such as 32M, at least twice " + MAX_BODY_SIZE.name()), "an eighth of the heap, at least two bodies",
+      Kind.size(1, "a size such as 32M, at least twice " + MAX_BODY_SIZE.name()), "an eighth of the heap, at most 8 MiB a processor, at least two bodies",
       "most memory of requests that are not in line yet; more get RESOURCE_EXHAUSTED / 429");
 
   public static final Setting<List<String>> OFFLOAD_TARGETS = Setting.optional("nibble.offload.targets",
