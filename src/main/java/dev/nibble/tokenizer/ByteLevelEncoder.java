@@ -1,5 +1,6 @@
 package dev.nibble.tokenizer;
 
+import dev.nibble.tokenizer.pretokenize.Splitter;
 import java.nio.charset.StandardCharsets;
 import java.util.Map;
 
@@ -13,6 +14,7 @@ final class ByteLevelEncoder implements TextEncoder {
 
   private final Vocabulary vocabulary;
   private final Vocabulary.ByteLevel algorithm;
+  private final Splitter splitter;
   private final Map<String, Integer> ids;
   private final int[] byteIds = new int[256];
   private final MergeTable pairs;
@@ -22,9 +24,11 @@ final class ByteLevelEncoder implements TextEncoder {
   ByteLevelEncoder(Vocabulary vocabulary, Vocabulary.ByteLevel algorithm, Map<String, Integer> ids) throws InvalidVocabularyException {
     this.vocabulary = vocabulary;
     this.algorithm = algorithm;
+    splitter = algorithm.preTokenizer().splitter();
     this.ids = ids;
     for (int i = 0; i < 256; i++) {
-      byteIds[i] = id(String.valueOf(ALPHABET[i]), "for byte", i);
+      String token = String.valueOf(ALPHABET[i]);
+      byteIds[i] = isInUtf8(i) ? id(token, "for byte", i) : ids.getOrDefault(token, -1);
     }
     pairs = new MergeTable(vocabulary.merges().size());
     int rank = 0;
@@ -49,6 +53,11 @@ final class ByteLevelEncoder implements TextEncoder {
       }
     }
     longest = bound.longest();
+  }
+
+  /** Whether text has this byte: some vocabularies have no token for one that it never has. */
+  private static boolean isInUtf8(int value) {
+    return value != 0xC0 && value != 0xC1 && value < 0xF5;
   }
 
   private boolean isControl(int id) {
@@ -93,8 +102,9 @@ final class ByteLevelEncoder implements TextEncoder {
 
   private void encodeNormal(String text, int from, int to, IdBuffer out) {
     Merger merger = new Merger(out.budget());
+    Splitter.Words words = splitter.words(text, from, to);
     for (int at = from; at < to;) {
-      int end = algorithm.preTokenizer().end(text, at, to);
+      int end = words.next();
       merger.clear();
       long shares = 0;
       int known = 0;

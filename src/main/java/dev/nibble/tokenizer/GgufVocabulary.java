@@ -2,6 +2,7 @@ package dev.nibble.tokenizer;
 
 import dev.nibble.format.gguf.GgufMetadata;
 import dev.nibble.format.gguf.GgufValue;
+import dev.nibble.tokenizer.pretokenize.PreTokenizer;
 import java.util.ArrayList;
 import java.util.Collections;
 import java.util.LinkedHashMap;
@@ -40,6 +41,10 @@ public final class GgufVocabulary {
     for (String key : List.of("eot_token_id", "eom_token_id")) {
       id(metadata, key, tokens.size()).ifPresent(ends::add);
     }
+    boolean addsBeginning = switch (algorithm) {
+      case Vocabulary.SentencePiece piece -> true;
+      case Vocabulary.ByteLevel bytes -> bytes.preTokenizer().addsBeginning();
+    };
     float[] scores = new float[0];
     if (sentencePiece) {
       double[] wide = metadata.numbers(PREFIX + "scores").orElseThrow(() -> invalid(metadata, "no " + PREFIX + "scores"));
@@ -50,18 +55,14 @@ public final class GgufVocabulary {
     }
     List<String> merges = sentencePiece ? List.of() : metadata.strings(PREFIX + "merges").orElseThrow(() -> invalid(metadata, "no " + PREFIX + "merges"));
     return new Vocabulary(algorithm, tokens, types, scores, merges, beginning, end,
-        metadata.bool(PREFIX + "add_bos_token").orElse(sentencePiece), metadata.bool(PREFIX + "add_eos_token").orElse(false), ends,
+        metadata.bool(PREFIX + "add_bos_token").orElse(addsBeginning), metadata.bool(PREFIX + "add_eos_token").orElse(false), ends,
         metadata.string("tokenizer.chat_template"));
   }
 
   private static Vocabulary.Algorithm byteLevel(GgufMetadata metadata) throws InvalidVocabularyException {
-    String pre = metadata.string(PREFIX + "pre").orElse("gpt-2");
-    return switch (pre) {
-      case "gpt-2", "default" -> new Vocabulary.ByteLevel(PreTokenizer.GPT2, false, false);
-      case "llama-bpe", "llama3", "llama-v3" -> new Vocabulary.ByteLevel(PreTokenizer.LLAMA3, false, true);
-      case "qwen2" -> new Vocabulary.ByteLevel(PreTokenizer.QWEN2, true, false);
-      default -> throw invalid(metadata, PREFIX + "pre is \"" + pre + "\"; supported: gpt-2, llama-bpe, qwen2");
-    };
+    String name = metadata.string(PREFIX + "pre").filter(given -> !given.isEmpty()).orElse("default");
+    PreTokenizer pre = PreTokenizer.named(name).orElseThrow(() -> invalid(metadata, PREFIX + "pre is \"" + name + "\"; supported: " + PreTokenizer.known()));
+    return new Vocabulary.ByteLevel(pre, pre.nfc(), pre.wholeWords());
   }
 
   private static List<TokenType> types(GgufMetadata metadata, List<String> tokens, boolean sentencePiece) throws InvalidVocabularyException {

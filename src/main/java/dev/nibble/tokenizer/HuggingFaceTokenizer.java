@@ -4,6 +4,7 @@ import com.fasterxml.jackson.core.JsonProcessingException;
 import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.ObjectMapper;
 import dev.nibble.format.InputFile;
+import dev.nibble.tokenizer.pretokenize.PreTokenizer;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
@@ -19,8 +20,6 @@ import java.util.Set;
 
 /** Vocabularies of Hugging Face folders: {@code tokenizer.json} (BPE) and, where it is there, {@code tokenizer_config.json}. */
 public final class HuggingFaceTokenizer {
-  private static final String BEFORE_DIGITS = "(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\\r\\n\\p{L}\\p{N}]?\\p{L}+|";
-  private static final String AFTER_DIGITS = "| ?[^\\s\\p{L}\\p{N}]+[\\r\\n]*|\\s*[\\r\\n]+|\\s+(?!\\S)|\\s+";
   private static final int MOST_TOKENS = 1 << 24;
 
   private final Path file;
@@ -123,23 +122,43 @@ public final class HuggingFaceTokenizer {
     if (!normalizer.isEmpty() && !normalizer.equals("NFC")) {
       throw unsupported("normalizer of type \"" + normalizer + "\"; supported: NFC");
     }
-    return new Vocabulary.ByteLevel(preTokenizer(), normalizer.equals("NFC"), model.path("ignore_merges").asBoolean());
+    boolean nfc = normalizer.equals("NFC");
+    boolean wholeWords = model.path("ignore_merges").asBoolean();
+    JsonNode pre = root.path("pre_tokenizer");
+    List<String> patterns = new ArrayList<>();
+    addPatterns(pre, patterns);
+    PreTokenizer rule = PreTokenizer.of(patterns, nfc, wholeWords).orElseThrow(() -> unsupported("pre_tokenizer " + pre + "; supported: those of " + PreTokenizer.known()));
+    return new Vocabulary.ByteLevel(rule, nfc, wholeWords);
   }
 
-  private PreTokenizer preTokenizer() throws InvalidVocabularyException {
-    JsonNode pre = root.path("pre_tokenizer");
-    if (pre.path("type").asText().equals("ByteLevel") && pre.path("use_regex").asBoolean(true) && !pre.path("add_prefix_space").asBoolean()) {
-      return PreTokenizer.GPT2;
+  /** The patterns that a step of splitting stands for, in order. */
+  private void addPatterns(JsonNode step, List<String> patterns) throws InvalidVocabularyException {
+    switch (step.path("type").asText()) {
+      case "Sequence" -> {
+        for (JsonNode part : step.path("pretokenizers")) {
+          addPatterns(part, patterns);
+        }
+      }
+      case "ByteLevel" -> {
+        if (step.path("add_prefix_space").asBoolean()) {
+          throw unsupported("pre_tokenizer that adds a space before text: " + step);
+        }
+        if (step.path("use_regex").asBoolean(true)) {
+          patterns.add(PreTokenizer.gpt2Pattern());
+        }
+      }
+      case "Digits" -> patterns.add(step.path("individual_digits").asBoolean() ? "\\p{N}" : "\\p{N}+");
+      case "Split" -> {
+        // What does not match is a piece of its own, or, with patterns that match everything, is not there.
+        boolean isolated = step.path("behavior").asText().equalsIgnoreCase("Isolated") && !step.path("invert").asBoolean();
+        boolean removed = step.path("behavior").asText().equalsIgnoreCase("Removed") && step.path("invert").asBoolean();
+        if (!isolated && !removed || !step.path("pattern").path("Regex").isTextual()) {
+          throw unsupported("pre_tokenizer step " + step + "; supported: Split by a Regex, Isolated");
+        }
+        patterns.add(step.path("pattern").path("Regex").asText());
+      }
+      default -> throw unsupported("pre_tokenizer step " + step + "; supported: Sequence, ByteLevel, Digits, Split");
     }
-    JsonNode parts = pre.path("pretokenizers");
-    String pattern = parts.path(0).path("pattern").path("Regex").asText();
-    if (parts.size() == 2 && pattern.equals(BEFORE_DIGITS + "\\p{N}{1,3}" + AFTER_DIGITS)) {
-      return PreTokenizer.LLAMA3;
-    }
-    if (parts.size() == 2 && pattern.equals(BEFORE_DIGITS + "\\p{N}" + AFTER_DIGITS)) {
-      return PreTokenizer.QWEN2;
-    }
-    throw unsupported("pre_tokenizer " + pre + "; supported: those of GPT-2, Llama 3 and Qwen2");
   }
 
   private Vocabulary.Algorithm sentencePiece(JsonNode model) throws InvalidVocabularyException {

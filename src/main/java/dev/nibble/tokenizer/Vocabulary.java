@@ -1,5 +1,6 @@
 package dev.nibble.tokenizer;
 
+import dev.nibble.tokenizer.pretokenize.PreTokenizer;
 import java.util.List;
 import java.util.Optional;
 import java.util.OptionalInt;

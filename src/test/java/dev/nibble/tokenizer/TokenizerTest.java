@@ -8,6 +8,7 @@ import com.fasterxml.jackson.databind.ObjectMapper;
 import dev.nibble.SharedFixtures;
 import dev.nibble.format.gguf.GgufFile;
 import dev.nibble.format.gguf.GgufMetadata;
+import dev.nibble.format.gguf.GgufValue;
 import dev.nibble.tokenizer.jinja.Text;
 import java.io.IOException;
 import java.nio.file.Files;
@@ -17,6 +18,7 @@ import java.time.Instant;
 import java.time.ZoneOffset;
 import java.util.ArrayList;
 import java.util.Arrays;
+import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import org.junit.jupiter.api.Test;
@@ -33,7 +35,8 @@ final class TokenizerTest {
   }
 
   @ParameterizedTest
-  @CsvSource({"gpt-2,tokenizers/vectors/ggml-vocab-gpt-2.gguf", "gpt-2,tokenizers/gpt2", "qwen2,tokenizers/qwen", "phi-3,tokenizers/vectors/ggml-vocab-phi-3.gguf"})
+  @CsvSource({"gpt-2,tokenizers/vectors/ggml-vocab-gpt-2.gguf", "gpt-2,tokenizers/gpt2", "qwen2,tokenizers/qwen", "phi-3,tokenizers/vectors/ggml-vocab-phi-3.gguf",
+      "llama-spm,tokenizers/vectors/ggml-vocab-phi-3.gguf", "mpt,tokenizers/vectors/ggml-vocab-mpt.gguf"})
   void vectorsAreMet(String vectors, String vocabulary) throws IOException {
     VocabularyTokenizer tokenizer = read(vocabulary);
     String base = "tokenizers/vectors/ggml-vocab-" + vectors + ".gguf";
@@ -58,6 +61,14 @@ final class TokenizerTest {
     VocabularyTokenizer tokenizer = read(path);
     Vocabulary again = GgufVocabulary.read(new GgufMetadata("test", GgufVocabulary.write(tokenizer.vocabulary())));
     assertThat(new VocabularyTokenizer(again).vocabulary()).usingRecursiveComparison().isEqualTo(tokenizer.vocabulary());
+  }
+
+  @Test
+  void otherRulesOfSplittingAreRefusedByName() throws IOException {
+    Map<String, GgufValue> metadata = new LinkedHashMap<>(GgufVocabulary.write(read("models/home").vocabulary()));
+    metadata.put("tokenizer.ggml.pre", new GgufValue.Text("gpt-5000"));
+    assertThatThrownBy(() -> GgufVocabulary.read(new GgufMetadata("test", metadata))).isInstanceOf(InvalidVocabularyException.class)
+        .hasMessageContaining("tokenizer.ggml.pre is \"gpt-5000\"; supported: gpt-2, ").hasMessageContaining(", smollm, ");
   }
 
   @Test
@@ -103,22 +114,6 @@ final class TokenizerTest {
     assertThat(text.value()).isEqualTo("<|end|>");
     assertThat(text.isOwn(0, 3)).isTrue();
     assertThat(text.isOwn(0, 4)).isFalse();
-  }
-
-  @Test
-  void spacesBelongToWords() {
-    assertThat(split(PreTokenizer.GPT2, "it's  12345\n\n x!")).containsExactly("it", "'s", " ", " 12345", "\n\n", " x", "!");
-    assertThat(split(PreTokenizer.LLAMA3, "IT'S 12345 \n\n x!!\n")).containsExactly("IT", "'S", " ", "123", "45", " \n\n", " x", "!!\n");
-    assertThat(split(PreTokenizer.QWEN2, "a 12\t\tb")).containsExactly("a", " ", "1", "2", "\t", "\tb");
-  }
-
-  private static List<String> split(PreTokenizer pre, String text) {
-    List<String> words = new ArrayList<>();
-    for (int from = 0, to; from < text.length(); from = to) {
-      to = pre.end(text, from, text.length());
-      words.add(text.substring(from, to));
-    }
-    return words;
   }
 
   /** A word of a million letters takes no quadratic time. */
