@@ -30,6 +30,7 @@ public final class Activations {
   final float[] values; // [token][stride]
   final int[] quants; // FRONT, then [token][stride], -127 to 127
   final float[] scales; // [token][blocks]
+  final float[] sums; // [token][blocks]: of a block's inputs, as they are rounded
   final float[] pairs; // [token][blocks][16], bits of two shorts each: floats, because a float from memory broadcasts in one instruction
   final float[] steps; // [token][blocks][16], likewise
   final int[] nibbleOffsets; // [token][blocks]: -8 × the block's inputs, low halves and high halves of its pairs apart, as two shorts
@@ -43,6 +44,7 @@ public final class Activations {
     values = new float[Math.multiplyExact(tokens, stride)];
     quants = new int[FRONT + values.length];
     scales = new float[tokens * blocks];
+    sums = new float[tokens * blocks];
     pairs = new float[values.length / 2];
     steps = new float[values.length / 2];
     nibbleOffsets = new int[tokens * blocks];
@@ -116,6 +118,7 @@ public final class Activations {
 
   /** Keeps what takes the offsets of weights out of a block's products; sums of the low and the high halves of its first and its last eight pairs. */
   void offsets(int block, int low0, int high0, int low1, int high1) {
+    sums[block] = scales[block] * (low0 + high0 + low1 + high1);
     nibbleOffsets[block] = pair(-8 * (low0 + low1), -8 * (high0 + high1));
     sixBitOffsets[2 * block] = pair(-32 * low0, -32 * high0);
     sixBitOffsets[2 * block + 1] = pair(-32 * low1, -32 * high1);

@@ -8,20 +8,27 @@ import java.lang.foreign.ValueLayout;
 import java.util.Arrays;
 
 /**
- * Weights of {@link TileLayout#INT4_SYMMETRIC}.
+ * Weights of {@link TileLayout#INT4_SYMMETRIC} and {@link TileLayout#INT4_AFFINE}. The latter are computed as scale × (nibble - 8), by the same kernels, and
+ * then 8 × scale + minimum times the sum of a block's inputs is added for each block.
  *
  * <p>Kernels do not mask nibbles: of the short n0 + 16 n1 + 256 n2 + 4096 n3 they multiply the shifted values s0 = n0 + 16 s1, s1 = n1 + 16 s2, … with
  * differences of inputs, s0 x0 + s1 (x1 - 16 x0) + s2 (x2 - 16 x1) + s3 (x3 - 16 x2) = n0 x0 + n1 x1 + n2 x2 + n3 x3. What overflows 16 bits on
  * the way cancels out, as sums are taken modulo 2^16 and the last one fits: 16 inputs × 8 × 127 = 16256, when it starts at -8 × the inputs' sum.
  */
 public final class Q4Matrix implements TiledMatrix {
+  private final TileLayout layout;
+  private final boolean affine;
   private final int rows;
   private final int columns;
   private final int blocks;
+  private final long tileBytes;
   private final MemorySegment data;
   private short[] rowTile; // of row(), from its first call on
 
-  Q4Matrix(int rows, int columns, MemorySegment data) {
+  Q4Matrix(TileLayout layout, int rows, int columns, MemorySegment data) {
+    this.layout = layout;
+    affine = layout == TileLayout.INT4_AFFINE;
+    tileBytes = layout.tileBytes(columns);
     this.rows = rows;
     this.columns = columns;
     this.blocks = columns / Activations.BLOCK;
@@ -40,7 +47,7 @@ public final class Q4Matrix implements TiledMatrix {
 
   @Override
   public TileLayout layout() {
-    return TileLayout.INT4_SYMMETRIC;
+    return layout;
   }
 
   @Override
@@ -50,13 +57,14 @@ public final class Q4Matrix implements TiledMatrix {
 
   @Override
   public void row(int row, float[] out, int offset) {
-    rowTile = rowTile == null ? new short[blocks * Int4Tile.BLOCK_SHORTS] : rowTile;
+    rowTile = rowTile == null ? new short[Math.toIntExact(tileBytes / Short.BYTES)] : rowTile;
     short[] tile = rowTile;
-    MemorySegment.copy(data, ValueLayout.JAVA_SHORT, (long) (row / TILE_ROWS) * blocks * Int4Tile.BLOCK_BYTES, tile, 0, tile.length);
+    MemorySegment.copy(data, ValueLayout.JAVA_SHORT, row / TILE_ROWS * tileBytes, tile, 0, tile.length);
     for (int i = 0; i < columns; i++) {
       int block = i / Activations.BLOCK * Int4Tile.BLOCK_SHORTS;
       int nibble = tile[block + Int4Tile.shortOf(row % TILE_ROWS, i % Activations.BLOCK)] >>> 4 * (i % 4) & 15;
-      out[offset + i] = Half.toFloat(tile[block + row % TILE_ROWS]) * (nibble - 8);
+      float scale = Half.toFloat(tile[block + row % TILE_ROWS]);
+      out[offset + i] = affine ? scale * nibble + minimum(tile, i / Activations.BLOCK, row % TILE_ROWS) : scale * (nibble - 8);
     }
   }
 
@@ -64,15 +72,47 @@ public final class Q4Matrix implements TiledMatrix {
   public void multiply(Activations x, int tokens, float[] out, int stride, int from, int to, KernelMode mode, Panel panel) {
     TiledMatrix.check(this, x, tokens, out, stride, from, to);
     switch (mode) {
-      case SCALAR -> Q4Reference.multiply(data, blocks, x, tokens, out, stride, from, to);
+      case SCALAR -> Q4Reference.multiply(data, tileBytes, affine, blocks, x, tokens, out, stride, from, to);
       case VECTOR_512, VECTOR_256 -> {
         for (int tile = from; tile < to; tile += SHARE) {
           multiply256(x, tokens, out, stride, tile, to, mode, panel);
+          if (affine) {
+            minimums256(x, tokens, out, stride, tile, Math.min(tile + SHARE, to));
+          }
         }
       }
       case VECTOR_128 -> {
         for (int tile = from; tile < to; tile += SHARE) {
           multiply128(x, tokens, out, stride, tile, to, mode, panel);
+          if (affine) {
+            minimums128(x, tokens, out, stride, tile, Math.min(tile + SHARE, to));
+          }
+        }
+      }
+    }
+  }
+
+  private float minimum(short[] tile, int block, int row) {
+    return Half.toFloat(tile[blocks * Int4Tile.BLOCK_SHORTS + block * Int4Tile.MINIMUM_BYTES / Short.BYTES + row]);
+  }
+
+  private void minimums256(Activations x, int tokens, float[] out, int stride, int first, int last) {
+    for (int tile = first; tile < last; tile++) {
+      long at = tile * tileBytes;
+      for (int token = 0; token < tokens; token++) {
+        MinimumKernel256.add(data, at, Int4Tile.BLOCK_BYTES, at + (long) blocks * Int4Tile.BLOCK_BYTES, blocks, x.sums, token * blocks, out,
+            token * stride + tile * TILE_ROWS);
+      }
+    }
+  }
+
+  private void minimums128(Activations x, int tokens, float[] out, int stride, int first, int last) {
+    for (int tile = first; tile < last; tile++) {
+      long at = tile * tileBytes;
+      for (int token = 0; token < tokens; token++) {
+        for (int row = 0; row < TILE_ROWS; row += TILE_ROWS / 2) {
+          MinimumKernel128.add(data, at, Int4Tile.BLOCK_BYTES, at + (long) blocks * Int4Tile.BLOCK_BYTES, blocks, x.sums, token * blocks, out,
+              token * stride + tile * TILE_ROWS + row, row);
         }
       }
     }
@@ -86,7 +126,6 @@ public final class Q4Matrix implements TiledMatrix {
     for (int token = 0; token < fours; token++) {
       Arrays.fill(out, token * stride + first * TILE_ROWS, token * stride + last * TILE_ROWS, 0);
     }
-    long tileBytes = (long) blocks * Int4Tile.BLOCK_BYTES;
     int pairs = blocks * Activations.PAIRS;
     boolean wide = mode == KernelMode.VECTOR_512;
     int most = wide ? Panel.BLOCKS_OF_TWO : Panel.BLOCKS;
@@ -122,7 +161,6 @@ public final class Q4Matrix implements TiledMatrix {
 
   /** Up to four tiles: four tokens at a time; what is left of tokens two at a time, an odd last one with all four tiles at once. */
   private void multiply256(Activations x, int tokens, float[] out, int stride, int first, int to, KernelMode mode, Panel panel) {
-    long tileBytes = (long) blocks * Int4Tile.BLOCK_BYTES;
     int pairs = blocks * Activations.PAIRS;
     int last = Math.min(first + SHARE, to);
     int fours = tokens & -4;
@@ -146,7 +184,6 @@ public final class Q4Matrix implements TiledMatrix {
   }
 
   private void multiply128(Activations x, int tokens, float[] out, int stride, int first, int to, KernelMode mode, Panel panel) {
-    long tileBytes = (long) blocks * Int4Tile.BLOCK_BYTES;
     int pairs = blocks * Activations.PAIRS;
     int last = Math.min(first + SHARE, to);
     int fours = tokens & -4;

@@ -93,7 +93,7 @@ public sealed interface TiledMatrix permits Q4Matrix, Int8Matrix, FloatMatrix, H
     // another class (a slice of a heap segment anywhere in the program is enough), its vector loads read from wrong addresses.
     MemorySegment tiles = segment.reinterpret(segment.byteSize());
     return switch (layout) {
-      case INT4_SYMMETRIC -> new Q4Matrix(rows, columns, tiles);
+      case INT4_SYMMETRIC, INT4_AFFINE -> new Q4Matrix(layout, rows, columns, tiles);
       case INT8_SYMMETRIC, INT6_FACTORED -> new Int8Matrix(layout, rows, columns, tiles);
       case HALF, BFLOAT -> new HalfMatrix(layout, rows, columns, tiles);
       case FLOAT -> new FloatMatrix(rows, columns, tiles);

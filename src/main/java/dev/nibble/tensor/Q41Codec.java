@@ -11,7 +11,7 @@ package dev.nibble.tensor;
  *
  * w = d q + m.
  */
-final class Q41Codec implements BlockEncoder {
+final class Q41Codec implements BlockEncoder, AffineCodec {
   private static final int MINIMUM = Half.BYTES;
   private static final int QUANTS = MINIMUM + Half.BYTES;
   private static final int PAIRS = 16;
@@ -34,6 +34,17 @@ final class Q41Codec implements BlockEncoder {
       int pair = in[at + QUANTS + j];
       out[to + j] = (pair & 15) * scale + minimum;
       out[to + PAIRS + j] = (pair >> 4 & 15) * scale + minimum;
+    }
+  }
+
+  @Override
+  public void split(byte[] in, int at, AffineRow row, int first) {
+    row.scales[first / AffineRow.GROUP] = Half.bits(in, at);
+    row.minimums[first / AffineRow.GROUP] = Half.bits(in, at + MINIMUM);
+    for (int j = 0; j < PAIRS; j++) {
+      int pair = in[at + QUANTS + j];
+      row.nibbles[first + j] = (byte) (pair & 15);
+      row.nibbles[first + PAIRS + j] = (byte) (pair >> 4 & 15);
     }
   }
 

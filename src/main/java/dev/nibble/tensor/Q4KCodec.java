@@ -12,8 +12,9 @@ package dev.nibble.tensor;
  *
  * w = d s q - e m.
  */
-final class Q4KCodec implements BlockCodec {
-  private static final int SCALES = 2 * Half.BYTES;
+final class Q4KCodec implements AffineCodec {
+  private static final int MINIMUM = Half.BYTES;
+  private static final int SCALES = MINIMUM + Half.BYTES;
   private static final int QUANTS = SCALES + KScales.BYTES;
 
   @Override
@@ -29,5 +30,19 @@ final class Q4KCodec implements BlockCodec {
   @Override
   public void decodeBlock(byte[] in, int at, float[] out, int to) {
     KScales.decode(in, at + SCALES, (group, i) -> in[at + QUANTS + group / 2 * 32 + i] >> group % 2 * 4 & 15, out, to);
+  }
+
+  /** Scales and minimums of 32 weights are products, which have more digits than binary16 keeps. */
+  @Override
+  public void split(byte[] in, int at, AffineRow row, int first) {
+    float scale = Half.get(in, at);
+    float minimum = Half.get(in, at + MINIMUM);
+    for (int group = 0; group < 8; group++) {
+      row.scales[first / AffineRow.GROUP + group] = Half.of(scale * KScales.scale(in, at + SCALES, group));
+      row.minimums[first / AffineRow.GROUP + group] = Half.of(-minimum * KScales.minimum(in, at + SCALES, group));
+      for (int i = 0; i < 32; i++) {
+        row.nibbles[first + 32 * group + i] = (byte) (in[at + QUANTS + group / 2 * 32 + i] >> group % 2 * 4 & 15);
+      }
+    }
   }
 }

@@ -22,7 +22,7 @@ final class TileLayoutTest {
   private static final int COLUMNS = 256;
 
   @ParameterizedTest
-  @CsvSource({"F32, 4ba0cc3c", "F16, 73aa349f", "BF16, 73aa349f", "Q4_0, c4bb7516", "Q8_0, 6b382b9b", "Q6_K, 9739b8f3"})
+  @CsvSource({"F32, 4ba0cc3c", "F16, 73aa349f", "BF16, 73aa349f", "Q4_0, c4bb7516", "Q4_1, 91eaf53d", "Q4_K, 32385b23", "Q8_0, 6b382b9b", "Q6_K, 9739b8f3"})
   void tilesOfLayoutOneHaveTheseBytes(TensorFormat format, String checksum) {
     assertThat(TileMapping.require(format).version()).isEqualTo(1);
     try (Arena arena = Arena.ofShared(); WorkerPool pool = new WorkerPool(2)) {

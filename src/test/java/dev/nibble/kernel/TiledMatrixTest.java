@@ -33,7 +33,7 @@ final class TiledMatrixTest {
   }
 
   @ParameterizedTest
-  @EnumSource(names = {"F32", "F16", "BF16", "Q4_0", "Q8_0", "Q6_K"}) // one for each layout
+  @EnumSource(names = {"F32", "F16", "BF16", "Q4_0", "Q4_1", "Q8_0", "Q6_K"}) // one for each layout
   void vectorAndScalarKernelsAgreeBitForBitForAnyTokensAndThreads(TensorFormat format) throws Exception {
     try (Arena arena = Arena.ofShared(); WorkerPool one = new WorkerPool(1); WorkerPool three = new WorkerPool(3)) {
       for (int rows : ROWS) {
@@ -130,13 +130,17 @@ final class TiledMatrixTest {
   @Test
   void largestMagnitudesDoNotOverflow() {
     try (Arena arena = Arena.ofShared(); WorkerPool pool = new WorkerPool(1)) {
-      for (TensorFormat format : new TensorFormat[] {TensorFormat.Q4_0, TensorFormat.Q8_0}) {
+      for (TensorFormat format : new TensorFormat[] {TensorFormat.Q4_0, TensorFormat.Q4_1, TensorFormat.Q8_0}) {
         for (int fill : new int[] {0x00, 0x7f, 0x80, 0xff}) {
           byte[] data = new byte[(int) format.bytes(16 * 64)];
           Arrays.fill(data, (byte) fill);
           for (int at = 0; at < data.length; at += format.blockBytes()) {
             data[at] = 0;
             data[at + 1] = 0x3c; // 1.0
+            if (format == TensorFormat.Q4_1) {
+              data[at + 2] = 0;
+              data[at + 3] = (byte) 0xc8; // -8.0
+            }
           }
           TiledMatrix matrix = TilePacker.pack(format, nativeCopy(data, arena), 16, 64, arena, pool);
           for (float sign : new float[] {-1, 1}) {
@@ -164,6 +168,10 @@ final class TiledMatrixTest {
       data[18 * 37 + 1] = 0x7c;
       assertThatThrownBy(() -> TilePacker.pack(TensorFormat.Q4_0, nativeCopy(data, arena), 40, 32, arena, pool))
           .isInstanceOf(IllegalArgumentException.class).hasMessage("the scale of row 37, block 0 is not finite");
+      byte[] withMinimums = new byte[20 * 40];
+      withMinimums[20 * 37 + 3] = 0x7c;
+      assertThatThrownBy(() -> TilePacker.pack(TensorFormat.Q4_1, nativeCopy(withMinimums, arena), 40, 32, arena, pool))
+          .isInstanceOf(IllegalArgumentException.class).hasMessage("the minimum of row 37, block 0 is not finite");
     }
   }
 
@@ -198,6 +206,7 @@ final class TiledMatrixTest {
       }
       assertThat(vector.quants).isEqualTo(scalar.quants);
       assertThat(bits(vector.scales)).isEqualTo(bits(scalar.scales));
+      assertThat(bits(vector.sums)).isEqualTo(bits(scalar.sums));
       assertThat(bits(vector.pairs)).isEqualTo(bits(scalar.pairs));
       assertThat(bits(vector.steps)).isEqualTo(bits(scalar.steps));
       assertThat(vector.nibbleOffsets).isEqualTo(scalar.nibbleOffsets);

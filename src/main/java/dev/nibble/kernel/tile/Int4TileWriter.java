@@ -51,7 +51,7 @@ final class Int4TileWriter extends TileWriter {
   }
 
   /** The low nibbles of eight bytes, in order. */
-  private static int gather(long eight) {
+  static int gather(long eight) {
     long nibbles = eight & LOW_NIBBLES;
     nibbles = (nibbles | nibbles >>> 4) & 0x00ff00ff00ff00ffL;
     nibbles = (nibbles | nibbles >>> 8) & 0x0000ffff0000ffffL;

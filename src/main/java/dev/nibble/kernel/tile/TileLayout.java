@@ -19,7 +19,9 @@ public enum TileLayout {
   /** bfloat16, see {@link HalfTile}. */
   BFLOAT(5, 1, 1, TileLayout.ROWS * Short.BYTES, ActivationForm.FLOATS),
   /** binary32: for each input in order 16 floats, rows in order. */
-  FLOAT(6, 1, 1, TileLayout.ROWS * Float.BYTES, ActivationForm.FLOATS);
+  FLOAT(6, 1, 1, TileLayout.ROWS * Float.BYTES, ActivationForm.FLOATS),
+  /** Nibbles with a scale and a minimum for 32, see {@link Int4Tile}: w = scale × nibble + minimum. */
+  INT4_AFFINE(7, 1, 32, Int4Tile.BLOCK_BYTES + Int4Tile.MINIMUM_BYTES, ActivationForm.INT8);
 
   /** Rows of a tile. */
   public static final int ROWS = 16;

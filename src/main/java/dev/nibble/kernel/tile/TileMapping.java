@@ -23,6 +23,8 @@ public sealed interface TileMapping {
       case F16 -> new Exact(TileLayout.HALF);
       case BF16 -> new Exact(TileLayout.BFLOAT);
       case Q4_0 -> new Exact(TileLayout.INT4_SYMMETRIC);
+      case Q4_1 -> new Exact(TileLayout.INT4_AFFINE);
+      case Q4_K -> new Rounded(TileLayout.INT4_AFFINE, "the scale and the minimum of each 32 weights are rounded to FP16");
       case Q8_0, Q5_0, IQ4_NL, TQ1_0, TQ2_0, Q1_0, Q2_0 -> new Exact(TileLayout.INT8_SYMMETRIC);
       case Q6_K, Q3_K, IQ3_S -> new Exact(TileLayout.INT6_FACTORED);
       case IQ4_XS, IQ2_XXS, IQ3_XXS -> new Rounded(TileLayout.INT8_SYMMETRIC, "the scale of each 32 weights is rounded to FP16");
@@ -30,7 +32,6 @@ public sealed interface TileMapping {
       case NVFP4 -> new Rounded(TileLayout.INT6_FACTORED, "of two scales of 16 weights side by side, one that is below an eighth of the other is rounded");
       case IQ1_S, IQ1_M -> new Rounded(TileLayout.INT6_FACTORED, "scales of 256 weights below 2^-11 are rounded to multiples of 2^-21");
       case Q5_1, Q5_K, Q2_K, IQ2_XS, IQ2_S -> new Rounded(TileLayout.INT8_SYMMETRIC, "weights are rounded to 8 bits, with a scale for 32");
-      case Q4_1, Q4_K -> new None("no kernel computes with 4 bits that have a minimum");
       case Q8_1, Q8_K, I8, I16, I32, I64, F64 -> new None("it holds no weights");
     };
   }

@@ -4,7 +4,7 @@ import dev.nibble.tensor.Half;
 import dev.nibble.tensor.TensorFormat;
 
 /** Arranges 16 rows of one format as a tile. Each worker has its own, with its own scratch memory. */
-public abstract sealed class TileWriter permits Int4TileWriter, IntegerTileWriter, HalfTileWriter, FloatTileWriter {
+public abstract sealed class TileWriter permits Int4TileWriter, AffineTileWriter, IntegerTileWriter, HalfTileWriter, FloatTileWriter {
   private final int[] tile;
 
   TileWriter(TileLayout layout, int columns) {
@@ -17,6 +17,7 @@ public abstract sealed class TileWriter permits Int4TileWriter, IntegerTileWrite
     TileLayout layout = TileMapping.require(format);
     return switch (layout) {
       case INT4_SYMMETRIC -> new Int4TileWriter(columns);
+      case INT4_AFFINE -> new AffineTileWriter(format, columns);
       case INT8_SYMMETRIC, INT6_FACTORED -> new IntegerTileWriter(format, layout, columns);
       case HALF, BFLOAT -> new HalfTileWriter(layout, columns);
       case FLOAT -> new FloatTileWriter(columns);
@@ -39,9 +40,14 @@ public abstract sealed class TileWriter permits Int4TileWriter, IntegerTileWrite
 
   /** Checks that a scale is finite: a product with infinity would be NaN in one kernel and large in another. @param block of the file's format */
   static short finite(short scale, long row, int block) {
-    if (!Half.isFinite(scale)) {
-      throw new IllegalArgumentException("the scale of row " + row + ", block " + block + " is not finite");
+    return finite(scale, "scale", row, block);
+  }
+
+  /** As above. @param what the number is, for the message */
+  static short finite(short number, String what, long row, int block) {
+    if (!Half.isFinite(number)) {
+      throw new IllegalArgumentException("the " + what + " of row " + row + ", block " + block + " is not finite");
     }
-    return scale;
+    return number;
   }
 }
