@@ -2,14 +2,19 @@ package dev.nibble.tokenizer;
 
 import dev.nibble.tokenizer.pretokenize.Splitter;
 import java.nio.charset.StandardCharsets;
+import java.util.Locale;
 import java.util.Map;
+import java.util.Optional;
+import java.util.stream.Collectors;
+import java.util.stream.IntStream;
 
-/** Byte-level BPE. */
+/** Byte-level BPE. Bytes that have no token are left out of texts, as other programs leave them out: control characters that no training text had. */
 final class ByteLevelEncoder implements TextEncoder {
   /** GPT-2's alphabet: printable characters stand for themselves, the other bytes for U+0100 and on. */
   private static final char[] ALPHABET = alphabet();
   private static final byte[] BYTES = bytes();
 
+  private static final int NONE = -1;
   private static final int LONG_WORD = 256; // bytes after which it pays to ask how many tokens there must be at least
 
   private final Vocabulary vocabulary;
@@ -28,7 +33,7 @@ final class ByteLevelEncoder implements TextEncoder {
     this.ids = ids;
     for (int i = 0; i < 256; i++) {
       String token = String.valueOf(ALPHABET[i]);
-      byteIds[i] = isInUtf8(i) ? id(token, "for byte", i) : ids.getOrDefault(token, -1);
+      byteIds[i] = i >= ' ' && i <= '~' ? id(token, "for byte", i) : ids.getOrDefault(token, NONE);
     }
     pairs = new MergeTable(vocabulary.merges().size());
     int rank = 0;
@@ -55,7 +60,7 @@ final class ByteLevelEncoder implements TextEncoder {
     longest = bound.longest();
   }
 
-  /** Whether text has this byte: some vocabularies have no token for one that it never has. */
+  /** Whether there is text with this byte. */
   private static boolean isInUtf8(int value) {
     return value != 0xC0 && value != 0xC1 && value < 0xF5;
   }
@@ -116,6 +121,9 @@ final class ByteLevelEncoder implements TextEncoder {
           out.expect(LengthBound.tokens(shares));
         }
       }
+      if (merger.length() == 0) {
+        continue;
+      }
       Integer whole = algorithm.wholeWords() && merger.length() <= longest ? whole(merger) : null;
       if (whole != null) {
         out.add(whole);
@@ -146,6 +154,9 @@ final class ByteLevelEncoder implements TextEncoder {
   }
 
   private int add(int value, Merger merger) {
+    if (byteIds[value] == NONE) {
+      return 0;
+    }
     merger.add(byteIds[value], 1);
     return bound.share(value);
   }
@@ -158,6 +169,13 @@ final class ByteLevelEncoder implements TextEncoder {
     }
     Integer id = ids.get(new String(letters));
     return id == null || isControl(id) ? null : id;
+  }
+
+  @Override
+  public Optional<String> remark() {
+    String missing = IntStream.range(0, byteIds.length).filter(value -> byteIds[value] == NONE && isInUtf8(value))
+        .mapToObj(value -> String.format(Locale.ROOT, "%02X", value)).collect(Collectors.joining(", "));
+    return missing.isEmpty() ? Optional.empty() : Optional.of("The vocabulary has no tokens for these bytes, which are left out of texts: " + missing + ".");
   }
 
   @Override

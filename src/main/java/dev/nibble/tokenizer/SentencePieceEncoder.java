@@ -4,6 +4,7 @@ import java.nio.charset.StandardCharsets;
 import java.util.Arrays;
 import java.util.HashMap;
 import java.util.Map;
+import java.util.Optional;
 import java.util.stream.IntStream;
 
 /** SentencePiece BPE by score, with byte fallback. */
@@ -158,6 +159,11 @@ final class SentencePieceEncoder implements TextEncoder {
         }
       }
     }
+  }
+
+  @Override
+  public Optional<String> remark() {
+    return Optional.empty();
   }
 
   @Override

@@ -1,5 +1,7 @@
 package dev.nibble.tokenizer;
 
+import java.util.Optional;
+
 /** Turns text without special tokens into ids. */
 sealed interface TextEncoder permits ByteLevelEncoder, SentencePieceEncoder {
   /**
@@ -8,6 +10,9 @@ sealed interface TextEncoder permits ByteLevelEncoder, SentencePieceEncoder {
    * @throws EncodingStoppedException when the budget of {@code out} is used up
    */
   void encode(String text, int from, int to, IdBuffer out);
+
+  /** What of texts is lost, a sentence for people; empty where nothing is. */
+  Optional<String> remark();
 
   /** The bytes of a normal token. */
   byte[] decode(String token);

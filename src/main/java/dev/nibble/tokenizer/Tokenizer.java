@@ -58,7 +58,7 @@ public interface Tokenizer {
     return whyNoChat().isEmpty();
   }
 
-  /** What its file says of the vocabulary and is not followed, a sentence each, for the log of a start. */
+  /** What its file says of the vocabulary and is not followed, and what of texts is lost, a sentence each, for the log of a start. */
   List<String> remarks();
 
   /** The chat template's own text, in Jinja. */

@@ -11,6 +11,7 @@ import java.util.Map;
 import java.util.Optional;
 import java.util.OptionalInt;
 import java.util.Set;
+import java.util.stream.Stream;
 
 /** A tokenizer of a vocabulary. Text is first cut at special and added tokens, longest name first; what lies between is encoded. */
 public final class VocabularyTokenizer implements Tokenizer {
@@ -39,11 +40,11 @@ public final class VocabularyTokenizer implements Tokenizer {
     chat = Chat.of(given);
     Markers.Result settled = Markers.settle(given, chat.trials);
     vocabulary = settled.vocabulary();
-    remarks = settled.remarks();
     encoder = switch (vocabulary.algorithm()) {
       case Vocabulary.ByteLevel algorithm -> new ByteLevelEncoder(vocabulary, algorithm, ids(tokens));
       case Vocabulary.SentencePiece algorithm -> new SentencePieceEncoder(vocabulary, algorithm);
     };
+    remarks = Stream.concat(settled.remarks().stream(), encoder.remark().stream()).toList();
     whole = new SpecialTokens(vocabulary.types());
     long mostBytes = (normalizes() ? Nfc.TWICE_MOST_SHRINKING : 2L) * encoder.longest();
     // What tokens stand for is worked out when it is asked for: a start-up has no time for all of them.

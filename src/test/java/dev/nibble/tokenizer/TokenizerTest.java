@@ -63,6 +63,19 @@ final class TokenizerTest {
     assertThat(new VocabularyTokenizer(again).vocabulary()).usingRecursiveComparison().isEqualTo(tokenizer.vocabulary());
   }
 
+  /** A control character that no training text had. */
+  @Test
+  void bytesWithoutTokensAreLeftOut() throws IOException {
+    Vocabulary full = read("models/home").vocabulary();
+    List<String> tokens = new ArrayList<>(full.tokens());
+    tokens.set(tokens.indexOf("\u0104"), "<gone>"); // U+0104 stands for byte 4
+    VocabularyTokenizer tokenizer = new VocabularyTokenizer(new Vocabulary(full.algorithm(), tokens, full.types(), full.scores(), full.merges(), full.beginning(), full.end(),
+        full.addBeginning(), full.addEnd(), full.endOfGeneration(), full.chatTemplate()));
+    assertThat(tokenizer.encode("kitchen\u0004 light\u0004", false)).isEqualTo(tokenizer.encode("kitchen light", false));
+    assertThat(tokenizer.encode("\u0004", false)).isEmpty();
+    assertThat(tokenizer.remarks()).containsExactly("The vocabulary has no tokens for these bytes, which are left out of texts: 04.");
+  }
+
   @Test
   void otherRulesOfSplittingAreRefusedByName() throws IOException {
     Map<String, GgufValue> metadata = new LinkedHashMap<>(GgufVocabulary.write(read("models/home").vocabulary()));
