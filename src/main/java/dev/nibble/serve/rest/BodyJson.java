@@ -1,15 +1,18 @@
 package dev.nibble.serve.rest;
 
 import com.fasterxml.jackson.core.JsonFactory;
+import com.fasterxml.jackson.core.JsonLocation;
 import com.fasterxml.jackson.core.JsonParser;
 import com.fasterxml.jackson.core.JsonProcessingException;
+import com.fasterxml.jackson.core.JsonStreamContext;
+import com.fasterxml.jackson.core.JsonToken;
 import com.fasterxml.jackson.core.StreamReadConstraints;
 import com.fasterxml.jackson.core.StreamReadFeature;
 import com.fasterxml.jackson.core.exc.StreamConstraintsException;
-import com.fasterxml.jackson.databind.DeserializationFeature;
 import com.fasterxml.jackson.databind.JsonNode;
-import com.fasterxml.jackson.databind.ObjectMapper;
+import com.fasterxml.jackson.databind.ObjectReader;
 import com.fasterxml.jackson.databind.json.JsonMapper;
+import com.fasterxml.jackson.databind.node.JsonNodeFactory;
 import com.fasterxml.jackson.databind.node.ObjectNode;
 import dev.nibble.engine.EngineError;
 import dev.nibble.engine.EngineException;
@@ -24,7 +27,8 @@ import java.nio.charset.CharacterCodingException;
 import java.nio.charset.StandardCharsets;
 import java.util.Arrays;
 import java.util.Map;
-import java.util.Set;
+import java.util.regex.Matcher;
+import java.util.regex.Pattern;
 
 /**
  * Reads requests' bodies, JSON in UTF-8, for a model of a given context. Strict: a name given twice, or anything after the value, makes a body malformed. What no
@@ -34,19 +38,21 @@ import java.util.Set;
  * @param context tokens that prompts may have
  * @param longestText most characters that so many tokens can stand for
  */
-record BodyJson(int context, long longestText, ObjectMapper mapper) {
+record BodyJson(int context, long longestText, ObjectReader reader) {
   /** Values that a body may have beside four for each token of the context: options, biases of tokens, … */
   private static final long OTHER_VALUES = 100_000;
   private static final byte[] BYTE_ORDER_MARK = {(byte) 0xEF, (byte) 0xBB, (byte) 0xBF};
-  /** Fields that hold prompts. */
-  private static final Set<String> PROMPTS = Set.of("messages", "prompt", "text_input", "inputs");
+  /** Places of texts that prompts are made of. */
+  private static final Pattern PROMPT = Pattern.compile("(prompt|text_input|inputs)\\b.*|messages\\[\\d+]\\.content(\\[\\d+]\\.text)?");
+  /** Places in a part of a message's content, which is text or is refused. */
+  private static final Pattern PART = Pattern.compile("(messages\\[\\d+]\\.content\\[\\d+]\\.[^.\\[]+).*");
 
   static BodyJson of(int context, long longestText) {
     JsonFactory factory = JsonFactory.builder()
         .enable(StreamReadFeature.STRICT_DUPLICATE_DETECTION)
         .streamReadConstraints(new Limits(longestText, OTHER_VALUES + 4L * context))
         .build();
-    return new BodyJson(context, longestText, JsonMapper.builder(factory).enable(DeserializationFeature.FAIL_ON_TRAILING_TOKENS).build());
+    return new BodyJson(context, longestText, JsonMapper.builder(factory).build().reader());
   }
 
   /**
@@ -96,38 +102,70 @@ record BodyJson(int context, long longestText, ObjectMapper mapper) {
   }
 
   private ObjectNode read(InputStream source, boolean compressed) {
-    JsonNode tree;
     try (InputStream bytes = withoutMark(source);
-        JsonParser parser = mapper.createParser(new InputStreamReader(bytes, StandardCharsets.UTF_8.newDecoder()))) {
+        JsonParser parser = reader.createParser(new InputStreamReader(bytes, StandardCharsets.UTF_8.newDecoder()))) {
       try {
-        tree = mapper.readTree(parser);
+        return object(parser);
       } catch (TextTooLongException tooLong) {
-        throw tooLong(parser.getParsingContext().pathAsPointer().toString());
+        throw tooLong(place(parser.getParsingContext()));
       }
     } catch (StreamConstraintsException tooMuch) {
       throw invalid("The body has more values, or values within values, than any request needs.");
     } catch (JsonProcessingException malformed) {
       // Jackson's own words tell of its settings and classes: the place is what helps the sender.
-      String place = malformed.getLocation() == null
-          ? ""
-          : " at line " + malformed.getLocation().getLineNr() + ", column " + malformed.getLocation().getColumnNr();
+      String place = malformed.getLocation() == null ? "" : at(malformed.getLocation());
       throw invalid("The body is not well-formed JSON: reading it failed" + place + ".");
     } catch (IOException malformed) {
       throw malformed(compressed);
     }
-    if (tree instanceof ObjectNode object) {
-      return object;
-    }
-    throw invalid("The body is " + (tree == null || tree.isMissingNode() ? "empty" : Fields.describe(tree)) + "; a JSON object is needed.");
   }
 
-  private EngineException tooLong(String path) {
-    int end = path.indexOf('/', 1);
-    String field = path.isEmpty() ? "" : path.substring(1, end < 0 ? path.length() : end);
-    if (PROMPTS.contains(field)) {
+  private ObjectNode object(JsonParser parser) throws IOException {
+    if (parser.nextToken() != JsonToken.START_OBJECT) {
+      JsonNode other = reader.readTree(parser);
+      throw invalid("The body is " + (other == null || other.isMissingNode() ? "empty" : Fields.describe(other)) + "; a JSON object is needed.");
+    }
+    ObjectNode object = JsonNodeFactory.instance.objectNode();
+    while (parser.nextToken() == JsonToken.FIELD_NAME) {
+      String name = parser.currentName();
+      parser.nextToken();
+      if (ForeignFields.disregardedNames().contains(name)) {
+        parser.skipChildren(); // whatever it is, and however long
+        object.putNull(name);
+      } else {
+        object.set(name, reader.readTree(parser));
+      }
+    }
+    if (parser.nextToken() != null) {
+      throw invalid("The body is not well-formed JSON: there is more after its end" + at(parser.currentTokenLocation()) + ".");
+    }
+    return object;
+  }
+
+  private static String at(JsonLocation place) {
+    return " at line " + place.getLineNr() + ", column " + place.getColumnNr();
+  }
+
+  /** Where a value is, as messages name fields. */
+  private static String place(JsonStreamContext context) {
+    StringBuilder place = new StringBuilder();
+    for (JsonStreamContext at = context; at != null && !at.inRoot(); at = at.getParent()) {
+      place.insert(0, at.inArray() ? "[" + at.getCurrentIndex() + "]" : "." + at.getCurrentName());
+    }
+    return place.isEmpty() ? "" : place.substring(1);
+  }
+
+  private EngineException tooLong(String place) {
+    if (PROMPT.matcher(place).matches()) {
+      String field = place.replaceFirst("\\W.*", "");
       return EngineException.contextLengthExceeded(context, "the prompt has more", Map.of("field", field));
     }
-    return EngineException.invalid(field, field + " has a text of more than " + longestText + " characters, which is longer than any text for this model.");
+    Matcher part = PART.matcher(place);
+    if (part.matches()) {
+      return EngineException.invalid(part.group(1), part.group(1) + " is not supported: the model understands nothing but text. Leave it out.");
+    }
+    return ForeignFields.refusal(place.replaceFirst("\\W.*", "")).orElseGet(() ->
+        EngineException.invalid(place, place + " has a text of more than " + longestText + " characters, which is longer than any text for this model."));
   }
 
   private static InputStream withoutMark(InputStream bytes) throws IOException {

@@ -13,6 +13,7 @@ import java.nio.charset.StandardCharsets;
 import java.util.Locale;
 import java.util.Map;
 import java.util.Optional;
+import java.util.Set;
 import java.util.function.Consumer;
 
 /** Lets requests in, and reads what they bring along: JSON bodies of a limited size, which come in a limited time, and names in paths. */
@@ -26,6 +27,9 @@ final class BodyReader {
 
   /** A body may take a second more for each so many bytes. */
   private static final int BYTES_PER_SECOND = 64 * 1024;
+
+  /** How clients write it. */
+  private static final Set<String> UTF8 = Set.of("charset=utf-8", "charset=utf8");
 
   private final ServedModels models;
   private final Admission admission;
@@ -224,7 +228,7 @@ final class BodyReader {
     boolean json = parts.length > 0 && parts[0].strip().equals("application/json");
     for (int i = 1; i < parts.length; i++) {
       String parameter = parts[i].strip().replace("\"", "");
-      json &= !parameter.startsWith("charset=") || parameter.equals("charset=utf-8");
+      json &= !parameter.startsWith("charset=") || UTF8.contains(parameter);
     }
     return json ? Optional.empty() : Optional.of(unsupportedType("The Content-Type is " + quoted(type) + "; send JSON in UTF-8 as application/json."));
   }

@@ -88,21 +88,36 @@ final class Fields {
     return (int) number;
   }
 
+  /** An integer of any size, which is taken for the nearest that 32 bits can hold: for what means the same from some number on. */
+  OptionalInt clampedInteger(String name) {
+    Optional<JsonNode> value = any(name);
+    if (value.isEmpty()) {
+      return OptionalInt.empty();
+    }
+    if (!isWhole(value.get())) {
+      throw wrongType(pathOf(name), value.get(), "an integer");
+    }
+    return OptionalInt.of((int) Math.clamp(value.get().doubleValue(), Integer.MIN_VALUE, Integer.MAX_VALUE));
+  }
+
   OptionalLong longInteger(String name) {
     Optional<JsonNode> value = any(name);
     return value.isEmpty() ? OptionalLong.empty() : OptionalLong.of(longInteger(value.get(), pathOf(name), 64));
   }
 
-  /** 64.0 is an integer too: languages that have but one kind of number write it so. */
   private static long longInteger(JsonNode value, String path, int bits) {
-    boolean whole = value.isIntegralNumber() || value.isNumber() && Math.rint(value.doubleValue()) == value.doubleValue() && !Double.isInfinite(value.doubleValue());
-    if (!whole) {
+    if (!isWhole(value)) {
       throw wrongType(path, value, "an integer");
     }
     if (value.isIntegralNumber() ? !value.canConvertToLong() : Math.abs(value.doubleValue()) >= 0x1p63) {
       throw outside(path, bits);
     }
     return value.longValue();
+  }
+
+  /** 64.0 is an integer too: languages that have but one kind of number write it so. */
+  private static boolean isWhole(JsonNode value) {
+    return value.isIntegralNumber() || value.isNumber() && Math.rint(value.doubleValue()) == value.doubleValue() && !Double.isInfinite(value.doubleValue());
   }
 
   private static EngineException outside(String path, int bits) {

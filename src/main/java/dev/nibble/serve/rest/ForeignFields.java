@@ -5,6 +5,7 @@ import dev.nibble.engine.EngineException;
 import java.util.Collections;
 import java.util.LinkedHashMap;
 import java.util.Map;
+import java.util.Optional;
 import java.util.Set;
 import java.util.TreeSet;
 import java.util.function.Predicate;
@@ -45,9 +46,18 @@ final class ForeignFields {
   /** Takes all fields of the table. @throws EngineException INVALID_REQUEST naming one that is refused */
   static void take(Fields fields) {
     REFUSED.forEach((name, rule) -> fields.any(name).filter(rule.neutral.negate()).ifPresent(value -> {
-      throw EngineException.invalid(fields.pathOf(name), fields.pathOf(name) + " is not supported" + rule.why);
+      throw refusal(fields.pathOf(name), rule);
     }));
     fields.disregard(DISREGARDED);
+  }
+
+  /** The refusal of a field whose value asks for something; empty if that is not refused. */
+  static Optional<EngineException> refusal(String name) {
+    return Optional.ofNullable(REFUSED.get(name)).map(rule -> refusal(name, rule));
+  }
+
+  private static EngineException refusal(String path, Rule rule) {
+    return EngineException.invalid(path, path + " is not supported" + rule.why);
   }
 
   /** Names of fields that are refused. */

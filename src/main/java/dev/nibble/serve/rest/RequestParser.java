@@ -214,9 +214,12 @@ final class RequestParser {
 
   // ---- how to answer
 
-  /** -1, as some servers write it, asks for as many as there is room for. 0 is refused: it would mean that to the engine, and nobody means it. */
+  /**
+   * -1, as some servers write it, asks for as many as there is room for, and so does any number that is larger than that. 0 is refused: it would mean that to the
+   * engine, and nobody means it.
+   */
   private static OptionalInt maxTokens(Fields fields, String name) {
-    OptionalInt value = fields.integer(name);
+    OptionalInt value = fields.clampedInteger(name);
     if (value.isPresent() && value.getAsInt() < 1 && value.getAsInt() != -1) {
       throw EngineException.invalid(name, name + " is " + value.getAsInt() + "; allowed: 1 or more, or -1 for as many as there is room for.");
     }

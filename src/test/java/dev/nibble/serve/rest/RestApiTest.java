@@ -664,7 +664,8 @@ class RestApiTest {
     }
     assertError(api.post(CHAT, "{\"messages\":[{\"role\":\"user\",\"content\":[{\"type\":\"text\",\"text\":\"" + letters + "\"}]}]}"), 400, "context_length_exceeded", "messages",
         "maximum context length is 1024 tokens");
-    assertError(api.post(TEXT, "{\"prompt\":\"a\",\"user\":\"" + letters + "\"}"), 400, null, "user", "user has a text of more than");
+    assertError(api.post(TEXT, "{\"prompt\":\"a\",\"model\":\"" + letters + "\"}"), 400, null, "model", "model has a text of more than");
+    assertThat(api.post(TEXT, "{\"prompt\":\"a\",\"max_tokens\":1,\"user\":\"" + letters + "\"}").status()).as("disregarded, and not read").isEqualTo(200);
     assertError(api.post(TEXT, "{\"prompt\":[" + "{},".repeat(1_000_000) + "{}]}"), 400, null, null, "than any request needs");
   }
 
