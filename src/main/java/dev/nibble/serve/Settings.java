@@ -122,7 +122,7 @@ public final class Settings {
   public static final Setting<Integer> MAX_REQUESTS = Setting.of("nibble.connections.max-requests", Kind.count(), "1024",
       "requests under way in all; more get 503 or RESOURCE_EXHAUSTED (`TOO_MANY_REQUESTS_UNDER_WAY`)");
   public static final Setting<Duration> HEAD_TIMEOUT = Setting.of("nibble.connections.head-timeout", Kind.timeAboveZero(ABOVE_ZERO), "10s",
-      "how long the head of a request may take, or a new connection to its first; a gRPC message may take six times as long. Bodies of REST: `nibble.rest.body-timeout`");
+      "how long the head of a request may take, or a new connection to its first; a gRPC message has begun by then, and may take six times as long. Bodies of REST: `nibble.rest.body-timeout`");
   public static final Setting<Duration> IDLE_TIMEOUT = Setting.of("nibble.connections.idle-timeout", Kind.timeAboveZero(ABOVE_ZERO), "5m",
       "how long a connection is kept on which nothing is under way. An answer that waits or is computed is under way, however long it takes");
   public static final Setting<Duration> READ_TIMEOUT = Setting.of("nibble.connections.read-timeout", Kind.timeAboveZero(ABOVE_ZERO), "60s",

@@ -19,6 +19,8 @@ import org.junit.jupiter.api.Test;
 class ConnectionLimitsTest extends PortsTest {
   private static final String ONE = "127.0.0.1";
   private static final String TWO = "127.0.0.2";
+  private static final int MANY_CONNECTIONS = 8;
+  private static final int MANY_STREAMS = 99;
 
   private final List<AutoCloseable> open = new ArrayList<>();
   @Override
@@ -193,6 +195,48 @@ class ConnectionLimitsTest extends PortsTest {
     }
     wire.close();
     Api.await("room again", () -> once(TWO, "/v1/models").startsWith("HTTP/1.1 200 "));
+  }
+
+  /** An answered request whose sender never ends it is reset, and its place given back; so with methods that nobody knows, and with bodies that do not come. */
+  @Test
+  void requestsWithoutEndGiveTheirPlacesBack() throws Exception {
+    byte[] untyped = Http2Wire.request("POST", "/v1/completions", "localhost");
+    byte[] typed = Http2Wire.heads(List.of(":method", "POST", ":scheme", "http", ":path", "/v1/completions", ":authority", "localhost", "content-type", "application/json"));
+    byte[] connect = Http2Wire.heads(List.of(":method", "CONNECT", ":authority", "localhost:443"));
+    for (byte[] head : List.of(untyped, typed, connect)) {
+      assertReset(rest, head);
+    }
+    for (String method : List.of("/nibble.v1.ModelService/ListModels", "/nibble.v1.GenerationService/StreamGenerate", "/inference.GRPCInferenceService/ModelStreamInfer")) {
+      assertReset(grpc, Http2Wire.call(method));
+    }
+  }
+
+  private void assertReset(InetSocketAddress port, byte[] head) throws Exception {
+    List<Http2Wire> wires = new ArrayList<>();
+    for (int i = 0; i < MANY_CONNECTIONS; i++) {
+      wires.add(begin(port, head));
+    }
+    for (Http2Wire wire : wires) {
+      // In the order of their answers.
+      for (int reset = 0; reset < MANY_STREAMS;) {
+        Http2Wire.Frame frame = wire.read().orElseThrow();
+        if (frame.type() == Http2Wire.RST_STREAM) {
+          assertThat(frame.payload()).as("NO_ERROR").isEqualTo(new byte[4]);
+          reset++;
+        }
+      }
+    }
+    Api.await("room again", () -> once(TWO, "/v1/models").startsWith("HTTP/1.1 200 "));
+    close();
+  }
+
+  private Http2Wire begin(InetSocketAddress port, byte[] head) throws IOException {
+    Http2Wire wire = new Http2Wire(port);
+    open.add(wire);
+    for (int i = 0; i < MANY_STREAMS; i++) {
+      wire.write(Http2Wire.frame(Http2Wire.HEADERS, Http2Wire.END_HEADERS, 2 * i + 1, head));
+    }
+    return wire;
   }
 
   @Test

@@ -107,6 +107,15 @@ public final class Http2Wire implements AutoCloseable {
     }
   }
 
+  /** The next frame of a type on a stream; all before it are passed over. */
+  public Frame read(int type, int stream) throws IOException {
+    Frame frame = read().orElseThrow();
+    while (frame.type() != type || frame.stream() != stream) {
+      frame = read().orElseThrow();
+    }
+    return frame;
+  }
+
   /** Reads to the end of the connection; a server that never ends it fails by a timeout. */
   public void readToEnd() throws IOException {
     while (read().isPresent()) {

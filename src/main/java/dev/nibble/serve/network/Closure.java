@@ -14,7 +14,7 @@ enum Closure {
   UNFINISHED("its messages do not arrive whole (nibble.connections.max-unfinished, nibble.connections.head-timeout)"),
   FRAME_FLOOD("it sent HTTP/2 frames that ask for nothing (nibble.connections.max-resets)"),
   OTHER_PROTOCOL("it speaks another protocol than the port does"),
-  MALFORMED("its HTTP/1.1 is not well-formed");
+  MALFORMED("its HTTP is not well-formed");
 
   private final String reason;
 

@@ -11,6 +11,14 @@ import org.eclipse.microprofile.config.Config;
 public record ConnectionConfig(
     int max, int maxPerAddress, int maxRequestsPerConnection, int maxRequests, Duration headTimeout, Duration idleTimeout, Duration readTimeout, int maxResets,
     MemorySize maxUnfinished, int maxHealthWatches) {
+  /** How many times as long as a head a body, or a message, may take. */
+  private static final int MESSAGES = 6;
+
+  /** How long a message may take to arrive whole, and what is left of a request that was answered before its end. */
+  public Duration messageTimeout() {
+    return headTimeout.multipliedBy(MESSAGES);
+  }
+
   /** Gives the settings to whoever is injected with them. */
   @Singleton
   static final class Producer {

@@ -9,15 +9,19 @@ import io.netty.channel.ChannelInboundHandlerAdapter;
 import io.netty.channel.ChannelOutboundBuffer;
 import io.netty.channel.ChannelPipeline;
 import io.netty.channel.ChannelPromise;
+import io.netty.channel.socket.ChannelInputShutdownEvent;
 import io.netty.handler.codec.http2.Http2Connection;
 import io.netty.handler.codec.http2.Http2ConnectionAdapter;
 import io.netty.handler.codec.http2.Http2ConnectionHandler;
+import io.netty.handler.codec.http2.Http2Error;
 import io.netty.handler.codec.http2.Http2Exception;
+import io.netty.handler.codec.http2.Http2FrameListener;
 import io.netty.handler.codec.http2.Http2RemoteFlowController;
 import io.netty.handler.codec.http2.Http2Stream;
 import io.netty.handler.ssl.SslHandler;
 import io.netty.util.ReferenceCountUtil;
 import io.netty.util.concurrent.ScheduledFuture;
+import java.io.IOException;
 import java.net.InetAddress;
 import java.net.InetSocketAddress;
 import java.nio.channels.ClosedChannelException;
@@ -38,9 +42,11 @@ final class ConnectionGuard extends ChannelDuplexHandler {
   /** First byte of a TLS record that opens a handshake; no request begins with it. */
   private static final byte TLS_HANDSHAKE = 0x16;
   private static final long TICK_MILLISECONDS = 500;
-  /** How many times as long as a head a body may take that was answered before its end. */
-  private static final int REST = 6;
+  /** After how long a client that closed its side is asked again whether it is there: the answer to the first time is back by then, on short ways and on most. */
+  private static final List<Integer> PROBE_MILLISECONDS = List.of(5, 50);
   private static final String HTTP1_GUARD = "nibble-http1";
+  /** How long a client may go on sending what nobody wants, after the whole answer, before its HTTP/2 stream is reset. */
+  private static final long ANSWERED_NANOS = TimeUnit.SECONDS.toNanos(1);
 
   /** What is known of the protocol. */
   private enum Phase {
@@ -67,10 +73,16 @@ final class ConnectionGuard extends ChannelDuplexHandler {
   private final List<Held> held = new ArrayList<>();
   private int underWay;
   private long headStart = lastUse;
-  private int timeout = 1; // in times that a head may take
+  private boolean restAwaited; // and not a head
   private boolean headArriving = true;
   private Http2ConnectionHandler http2;
+  private Http2FrameListener http2Initial;
+  private boolean guarded; // requests of HTTP/2 are looked at before its server
   private FrameCounter frames;
+  private Http2Connection.PropertyKey answered; // of streams: when the whole answer was sent, before the request's end
+  private boolean halfClosed; // the client sends nothing more
+  private int halfClosedTicks;
+  private int nextProbe = 1; // which of the ticks since then
   private ScheduledFuture<?> ticks;
   private long progress;
   private long progressAt = lastUse;
@@ -164,18 +176,21 @@ final class ConnectionGuard extends ChannelDuplexHandler {
     busy = underWay > 0;
     lastUse = System.nanoTime();
     connections.requestEnded();
+    if (halfClosed && underWay == 0) {
+      channel.eventLoop().execute(this::finish);
+    }
   }
 
   /** The rest of a request is awaited whose answer is written. */
   void awaitsRest() {
     headArriving = true;
-    timeout = REST;
+    restAwaited = true;
     headStart = System.nanoTime();
   }
 
   void restArrived() {
     headArriving = false;
-    timeout = 1;
+    restAwaited = false;
   }
 
   int underWay() {
@@ -192,6 +207,11 @@ final class ConnectionGuard extends ChannelDuplexHandler {
 
   void count(Closure closure) {
     connections.count(this, closure);
+  }
+
+  /** Counts a request that is refused while the connection goes on. */
+  void countRefused(Closure closure) {
+    connections.countRefused(this, closure);
   }
 
   /** Closes the connection for a reason that is counted, once. */
@@ -250,6 +270,42 @@ final class ConnectionGuard extends ChannelDuplexHandler {
       requestEnded();
     }
     ctx.fireChannelInactive();
+  }
+
+  /** The client has closed its side of the connection, as programs do that pipe a request through, or the whole of it. */
+  @Override
+  public void userEventTriggered(ChannelHandlerContext ctx, Object event) {
+    if (!(event instanceof ChannelInputShutdownEvent)) {
+      ctx.fireUserEventTriggered(event);
+      return;
+    }
+    Http1Guard requests = phase == Phase.HTTP1 && !tls ? channel.pipeline().get(Http1Guard.class) : null;
+    if (requests != null && requests.awaited()) {
+      halfClosed = true;
+      requests.probe();
+      PROBE_MILLISECONDS.forEach(later -> ctx.executor().schedule(requests::probe, later, TimeUnit.MILLISECONDS));
+    } else if (requests != null && underWay == 0) {
+      finish();
+    } else {
+      close();
+    }
+  }
+
+  /** A connection that was reset has no side left. */
+  @Override
+  public void exceptionCaught(ChannelHandlerContext ctx, Throwable cause) {
+    if (cause instanceof IOException) {
+      close();
+    }
+    ctx.fireExceptionCaught(cause);
+  }
+
+  /** Closes the connection when all that was written before is on its way. */
+  private void finish() {
+    ChannelHandlerContext first = channel.pipeline().firstContext();
+    if (first != null && phase != Phase.CLOSED) {
+      first.writeAndFlush(Unpooled.EMPTY_BUFFER).addListener(sent -> close());
+    }
   }
 
   @Override
@@ -318,9 +374,24 @@ final class ConnectionGuard extends ChannelDuplexHandler {
       bytes.release();
       return;
     }
+    // The server hears of frames once it has read the client's settings, its first frame; single bytes until then, so that no request is read with them.
+    while (phase == Phase.HTTP2 && !guarded && bytes.readableBytes() > 1) {
+      ctx.fireChannelRead(bytes.readRetainedSlice(1));
+      guardRequests();
+    }
     ctx.fireChannelRead(bytes);
     if (phase == Phase.UNKNOWN) {
       attach();
+    } else if (phase == Phase.HTTP2) {
+      guardRequests();
+    }
+  }
+
+  /** Puts our listener before the server's, which replaces the one it began with. */
+  private void guardRequests() {
+    if (!guarded && http2.decoder().frameListener() != http2Initial) {
+      guarded = true;
+      http2.decoder().frameListener(new Http2Guard(this, http2, http2.decoder().frameListener()));
     }
   }
 
@@ -371,12 +442,22 @@ final class ConnectionGuard extends ChannelDuplexHandler {
   private void attach(Http2ConnectionHandler handler) {
     phase = Phase.HTTP2;
     http2 = handler;
+    http2Initial = handler.decoder().frameListener();
+    guarded = door.port() == Port.GRPC; // its server answers whatever it can't read
     // Where the preface was handed to the server already, its last byte is the next to be counted.
     frames = new FrameCounter(connections.config().maxResets(), door.port() == Port.GRPC || tls ? PREFACE.length : 0, System.nanoTime());
     Http2Connection connection = handler.connection();
     // At once, and not when the client has acknowledged the settings: a hostile one does not.
     connection.remote().maxActiveStreams(connections.config().maxRequestsPerConnection());
+    answered = connection.newKey();
     connection.addListener(new Http2ConnectionAdapter() {
+      @Override
+      public void onStreamHalfClosed(Http2Stream stream) {
+        if (stream.state() == Http2Stream.State.HALF_CLOSED_LOCAL) {
+          stream.setProperty(answered, System.nanoTime());
+        }
+      }
+
       @Override
       public void onStreamActive(Http2Stream stream) {
         requestBegan();
@@ -400,20 +481,49 @@ final class ConnectionGuard extends ChannelDuplexHandler {
     }
     long now = System.nanoTime();
     ConnectionConfig config = connections.config();
+    resetAnswered(now);
+    if (halfClosed && ++halfClosedTicks == nextProbe) {
+      nextProbe *= 2;
+      channel.pipeline().get(Http1Guard.class).probe();
+    }
     boolean stalled = stalled();
     if (!stalled) {
       progressAt = now;
     }
     if (stalled && now - progressAt > config.readTimeout().toNanos()) {
       close(Closure.SLOW_READER);
-    } else if (headArriving && now - headStart > timeout * config.headTimeout().toNanos()) {
+    } else if (headArriving && now - headStart > (restAwaited ? config.messageTimeout() : config.headTimeout()).toNanos()) {
       slowHead();
-    } else if (unfinishedSince != 0 && now - unfinishedSince > REST * config.headTimeout().toNanos()) {
+    } else if (unfinishedSince != 0 && now - unfinishedSince > config.messageTimeout().toNanos()) {
       close(Closure.UNFINISHED);
     } else if (underWay == 0 && now - lastUse > config.idleTimeout().toNanos()) {
       phase = Phase.CLOSED;
       count(Closure.IDLE);
       channel.close(); // through the handlers: HTTP/2 says good-bye
+    }
+  }
+
+  /** Resets streams whose answer is whole and whose request is not: what is left of it is not wanted (RFC 9113, 8.1). */
+  private void resetAnswered(long now) {
+    if (http2 == null) {
+      return;
+    }
+    List<Http2Stream> unwanted = new ArrayList<>();
+    try {
+      http2.connection().forEachActiveStream(stream -> {
+        Long since = stream.getProperty(answered);
+        if (since != null && now - since > ANSWERED_NANOS) {
+          unwanted.add(stream);
+        }
+        return true;
+      });
+    } catch (Http2Exception unusable) {
+      LOG.debug("Streams could not be looked at", unusable);
+    }
+    ChannelHandlerContext context = channel.pipeline().context(http2);
+    if (context != null && !unwanted.isEmpty()) {
+      unwanted.forEach(stream -> http2.resetStream(context, stream.id(), Http2Error.NO_ERROR.code(), context.newPromise()));
+      http2.flush(context);
     }
   }
 

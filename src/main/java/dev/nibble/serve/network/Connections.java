@@ -288,6 +288,17 @@ public class Connections implements HttpServerOptionsCustomizer {
     void add(long bytes);
   }
 
+  /** Whether a message of a client is arriving. */
+  public boolean receiving(SocketAddress client) {
+    ConnectionGuard guard = callers.get(client);
+    return guard != null && guard.unfinished() > 0;
+  }
+
+  /** Counts a call whose message does not come. */
+  public void countLateCall() {
+    closed.get(Port.GRPC).get(Closure.SLOW_HEAD).increment();
+  }
+
   /** The counter of a client's connection to the gRPC port; empty if that is closed. */
   public Optional<Inbound> inbound(SocketAddress client) {
     return Optional.ofNullable(callers.get(client)).map(guard -> bytes -> {
@@ -307,6 +318,12 @@ public class Connections implements HttpServerOptionsCustomizer {
       say(closure, "Closed a connection of " + guard.address().getHostAddress() + " to the " + guard.port().label().toUpperCase(Locale.ROOT) + " port: "
           + closure.reason() + ".");
     }
+  }
+
+  /** Counts a refusal of a request on a connection that goes on. */
+  void countRefused(ConnectionGuard guard, Closure closure) {
+    closed.get(guard.port()).get(closure).increment();
+    say(closure, "Refused a request of " + guard.address().getHostAddress() + " to the " + guard.port().label().toUpperCase(Locale.ROOT) + " port: " + closure.reason() + ".");
   }
 
   private void say(Closure closure, String what) {

@@ -3,6 +3,7 @@ package dev.nibble.serve.network;
 import io.netty.channel.Channel;
 import io.netty.channel.ChannelHandlerContext;
 import io.netty.channel.ChannelInboundHandlerAdapter;
+import io.netty.channel.ChannelOption;
 import io.netty.channel.socket.nio.NioServerSocketChannel;
 import java.util.concurrent.TimeUnit;
 
@@ -35,6 +36,7 @@ final class Door extends ChannelInboundHandlerAdapter {
     Channel channel = (Channel) message;
     ConnectionGuard guard = new ConnectionGuard(connections, this, channel);
     if (connections.admit(guard)) {
+      channel.config().setOption(ChannelOption.ALLOW_HALF_CLOSURE, true); // the guard closes those that nobody waits at
       channel.pipeline().addLast("nibble-connection", guard);
       ctx.fireChannelRead(message);
     } else {

@@ -8,6 +8,7 @@ import io.netty.channel.ChannelPromise;
 import io.netty.channel.socket.SocketChannel;
 import io.netty.handler.codec.TooLongFrameException;
 import io.netty.handler.codec.http.DefaultFullHttpResponse;
+import io.netty.handler.codec.http.DefaultHttpContent;
 import io.netty.handler.codec.http.HttpContent;
 import io.netty.handler.codec.http.HttpHeaderNames;
 import io.netty.handler.codec.http.HttpHeaders;
@@ -15,11 +16,13 @@ import io.netty.handler.codec.http.HttpMethod;
 import io.netty.handler.codec.http.HttpRequest;
 import io.netty.handler.codec.http.HttpResponse;
 import io.netty.handler.codec.http.HttpResponseStatus;
+import io.netty.handler.codec.http.HttpUtil;
 import io.netty.handler.codec.http.HttpVersion;
 import io.netty.handler.codec.http.LastHttpContent;
 import io.netty.handler.codec.http.TooLongHttpHeaderException;
 import io.netty.handler.codec.http.TooLongHttpLineException;
 import io.netty.handler.ssl.SslHandler;
+import io.vertx.core.net.HostAndPort;
 import java.nio.channels.ClosedChannelException;
 import java.nio.charset.StandardCharsets;
 import java.util.List;
@@ -27,6 +30,7 @@ import java.util.Map;
 import java.util.Optional;
 import java.util.Set;
 import java.util.concurrent.TimeUnit;
+import java.util.regex.Matcher;
 import java.util.regex.Pattern;
 
 /**
@@ -36,11 +40,9 @@ import java.util.regex.Pattern;
 final class Http1Guard extends ChannelDuplexHandler {
   static final Set<String> METHODS = Set.of("GET", "HEAD", "POST", "PUT", "DELETE", "PATCH", "OPTIONS");
   private static final Pattern AUTHORITY = Pattern.compile("[A-Za-z0-9._~%!$&'()*+,;=:\\[\\]-]+");
-  private static final Pattern URL = Pattern.compile("(?i)https?://[^/?#]");
+  private static final Pattern URL = Pattern.compile("(?i)https?://([^/?#]*)");
   /** The target of an OPTIONS request that asks about the server as a whole. */
   private static final String SERVER = "*";
-  private static final Pattern MALFORMED_PERCENT = Pattern.compile("%(?![0-9A-Fa-f]{2})");
-  private static final int LONGEST_QUOTE = 64;
   private static final long LINGER_MILLISECONDS = 500;
 
   private final ConnectionGuard guard;
@@ -49,6 +51,9 @@ final class Http1Guard extends ChannelDuplexHandler {
   private boolean restAwaited;
   private boolean interim;
   private boolean answering;
+  private boolean events; // a stream of them is the answer
+  private boolean old; // the last request is of HTTP/1.0
+  private ChannelHandlerContext context;
   private Refusal pending;
   private boolean refused;
 
@@ -63,9 +68,10 @@ final class Http1Guard extends ChannelDuplexHandler {
       return;
     }
     if (message instanceof HttpRequest request) {
-      plain = request.uri().startsWith("/v2/") || request.uri().equals("/v2");
+      plain = Targets.isOpenInference(request.uri());
       head = "HEAD".equals(request.method().name());
-      Optional<Refusal> refusal = refusal(request);
+      old = request.protocolVersion().equals(HttpVersion.HTTP_1_0);
+      Optional<Refusal> refusal = absolute(request).or(() -> refusal(request));
       if (refusal.isPresent()) {
         ConnectionGuard.drop(message);
         refuse(ctx, refusal.get(), Closure.MALFORMED);
@@ -93,7 +99,8 @@ final class Http1Guard extends ChannelDuplexHandler {
       ConnectionGuard.drop(message);
       if (guard.underWay() == 1 && !answering) {
         guard.requestEnded();
-        refuse(ctx, Refusal.of(400, "malformed_request", "The body's chunks are not well-formed."), Closure.MALFORMED);
+        String problem = content.decoderResult().cause() instanceof ChunkedBody.MalformedException chunks ? ": " + chunks.getMessage() : "";
+        refuse(ctx, Refusal.of(400, "malformed_request", "The body's chunks are not well-formed" + problem + "."), Closure.MALFORMED);
       } else {
         refused = true;
         guard.close(Closure.MALFORMED);
@@ -129,6 +136,7 @@ final class Http1Guard extends ChannelDuplexHandler {
     if (message instanceof HttpResponse response) {
       interim = response.status().code() < HttpResponseStatus.OK.code();
       answering |= !interim;
+      events = HttpUtil.isTransferEncodingChunked(response) && "text/event-stream".contentEquals(String.valueOf(HttpUtil.getMimeType(response)));
     }
     ctx.write(message, promise);
     if (message instanceof LastHttpContent && !interim && guard.underWay() > 0) {
@@ -151,6 +159,34 @@ final class Http1Guard extends ChannelDuplexHandler {
     pending = refusal;
     if (guard.underWay() == 0) {
       send(ctx);
+    }
+  }
+
+  @Override
+  public void handlerAdded(ChannelHandlerContext ctx) {
+    context = ctx;
+  }
+
+  /**
+   * Whether a client that sends nothing more may wait for an answer to what it sent whole. One of HTTP/1.0 is taken for gone: it can't be asked, and proxies that
+   * speak it say so that nobody waits behind them any more.
+   */
+  boolean awaited() {
+    return refused || pending != null || guard.underWay() > 0 && !restAwaited && !old;
+  }
+
+  /**
+   * Sends what clients pass over: between answers an interim response (RFC 9110, 15.2), in a stream of events a comment. Whoever is gone is known by the reset that
+   * comes back, and whoever has closed only its side of the connection waits on; nothing else tells them apart.
+   */
+  void probe() {
+    if (refused || guard.underWay() == 0) {
+      return;
+    }
+    if (!answering) {
+      context.pipeline().firstContext().writeAndFlush(Unpooled.copiedBuffer("HTTP/1.1 102 Processing\r\n\r\n", StandardCharsets.US_ASCII));
+    } else if (events) {
+      context.writeAndFlush(new DefaultHttpContent(Unpooled.copiedBuffer(": waiting\n\n", StandardCharsets.US_ASCII)));
     }
   }
 
@@ -189,35 +225,78 @@ final class Http1Guard extends ChannelDuplexHandler {
     return path.equals("/q/health") || path.startsWith("/q/health/") || path.startsWith("/v2/health/") || path.equals("/health") || path.equals("/ping");
   }
 
+  /**
+   * Makes a request whose target is a URL into the same request of a path, whose host is the URL's, whatever its header Host says (RFC 9112, 3.2.2). That must be
+   * one nevertheless.
+   */
+  private Optional<Refusal> absolute(HttpRequest request) {
+    Matcher url = URL.matcher(request.uri());
+    if (request.decoderResult().isFailure() || !url.lookingAt()) {
+      return Optional.empty();
+    }
+    Optional<Refusal> refusal = host(request);
+    if (refusal.isPresent()) {
+      return refusal;
+    }
+    String authority = url.group(1);
+    if (!isAuthority(authority)) {
+      return refuse(400, "malformed_request", "The target of the request, " + Targets.quoted(request.uri()) + ", is a URL whose host is no name or address, with or without a port.");
+    }
+    String path = request.uri().substring(url.end());
+    int fragment = path.indexOf('#');
+    path = fragment < 0 ? path : path.substring(0, fragment);
+    if (path.isEmpty() && request.method().equals(HttpMethod.OPTIONS)) {
+      path = SERVER;
+    } else if (!path.startsWith("/")) {
+      path = "/" + path;
+    }
+    request.setUri(path);
+    request.headers().set(HttpHeaderNames.HOST, authority);
+    plain = Targets.isOpenInference(path);
+    return Optional.empty();
+  }
+
+  private Optional<Refusal> host(HttpRequest request) {
+    List<String> hosts = request.headers().getAll(HttpHeaderNames.HOST);
+    if (hosts.size() > 1 || !old && hosts.isEmpty()) {
+      return refuse(400, "invalid_host", hosts.isEmpty() ? "The header Host is missing, which HTTP/1.1 requires." : "There are several headers Host; send one.");
+    }
+    if (!hosts.isEmpty() && !isAuthority(hosts.getFirst())) {
+      return refuse(400, "invalid_host", "The header Host, " + Targets.quoted(hosts.getFirst()) + ", is not a host's name or address, with or without a port.");
+    }
+    return Optional.empty();
+  }
+
+  private static boolean isAuthority(String text) {
+    return AUTHORITY.matcher(text).matches() && HostAndPort.parseAuthority(text, -1) != null;
+  }
+
   private Optional<Refusal> refusal(HttpRequest request) {
     if (request.decoderResult().isFailure()) {
       return Optional.of(unreadable(request.decoderResult().cause()));
     }
-    if (!target(request)) {
-      return refuse(400, "malformed_request", "The target of the request is neither a path, which begins with a slash, nor a URL of http.");
-    }
     HttpHeaders headers = request.headers();
-    boolean old = request.protocolVersion().equals(HttpVersion.HTTP_1_0);
     if (!old && !request.protocolVersion().equals(HttpVersion.HTTP_1_1)) {
       return refuse(505, "http_version_not_supported", "The version of HTTP is not supported; use HTTP/1.1, or HTTP/2.");
     }
     if (!METHODS.contains(request.method().name())) {
-      return refuse(501, "method_not_implemented", "The method " + quoted(request.method().name()) + " is not known here; known: DELETE, GET, HEAD, OPTIONS, PATCH, POST, PUT.");
+      return Optional.of(Targets.unknownMethod(request.method().name()));
+    }
+    if (!target(request)) {
+      return refuse(400, "malformed_request", "The target of the request, " + Targets.quoted(request.uri()) + ", is neither a path, which begins with a slash, nor a URL of http.");
     }
     for (Map.Entry<String, String> field : headers) {
       if (field.getKey().isEmpty()) {
         return refuse(400, "malformed_request", "A header has no name.");
       }
     }
-    if (MALFORMED_PERCENT.matcher(request.uri()).find()) {
-      return refuse(400, "malformed_request", "The path is not well percent-encoded.");
+    Optional<Refusal> path = Targets.refusal(request.uri());
+    if (path.isPresent()) {
+      return path;
     }
-    List<String> hosts = headers.getAll(HttpHeaderNames.HOST);
-    if (hosts.size() > 1 || !old && hosts.isEmpty()) {
-      return refuse(400, "invalid_host", hosts.isEmpty() ? "The header Host is missing, which HTTP/1.1 requires." : "There are several headers Host; send one.");
-    }
-    if (!hosts.isEmpty() && !AUTHORITY.matcher(hosts.getFirst().strip()).matches()) {
-      return refuse(400, "invalid_host", "The header Host is not a host's name or address.");
+    Optional<Refusal> host = host(request);
+    if (host.isPresent()) {
+      return host;
     }
     List<String> encodings = headers.getAll(HttpHeaderNames.TRANSFER_ENCODING);
     if (!encodings.isEmpty()) {
@@ -225,7 +304,7 @@ final class Http1Guard extends ChannelDuplexHandler {
         return refuse(400, "malformed_request", "HTTP/1.0 has no Transfer-Encoding; send a Content-Length, or use HTTP/1.1.");
       }
       if (encodings.size() > 1 || !encodings.getFirst().strip().equalsIgnoreCase("chunked")) {
-        return refuse(501, "transfer_encoding_not_supported", "The Transfer-Encoding " + quoted(String.join(", ", encodings)) + " is not supported; send the body as it is, or chunked.");
+        return refuse(501, "transfer_encoding_not_supported", "The Transfer-Encoding " + Targets.quoted(String.join(", ", encodings)) + " is not supported; send the body as it is, or chunked.");
       }
     }
     if (guard.connections().tooManyToBegin() && !health(request.uri())) {
@@ -237,7 +316,7 @@ final class Http1Guard extends ChannelDuplexHandler {
   /** Whether a target has one of the forms that RFC 9112 (3.2) knows; that of CONNECT is none here. */
   private static boolean target(HttpRequest request) {
     String target = request.uri();
-    return target.startsWith("/") || URL.matcher(target).lookingAt() || target.equals(SERVER) && request.method().equals(HttpMethod.OPTIONS);
+    return target.startsWith("/") || target.equals(SERVER) && request.method().equals(HttpMethod.OPTIONS);
   }
 
   private static Refusal unreadable(Throwable cause) {
@@ -252,9 +331,5 @@ final class Http1Guard extends ChannelDuplexHandler {
 
   private static Optional<Refusal> refuse(int status, String code, String message) {
     return Optional.of(Refusal.of(status, code, message));
-  }
-
-  private static String quoted(String text) {
-    return "\"" + (text.length() > LONGEST_QUOTE ? text.substring(0, LONGEST_QUOTE) + "…" : text) + "\"";
   }
 }

@@ -83,17 +83,20 @@ public final class OpenAiRoutes {
     String path = Paths.canonical(routing.normalizedPath());
     Exchange exchange = new Exchange(routing, Paths.isOpenInference(path) ? ApiError::toPlainJson : ApiError::toJson);
     switch (status) {
+      case 400 -> exchange.sendNow(routing.request().authority() == null ? RequestFilter.nameless() : refused(400));
       case 404 -> exchange.sendNow(unknown(path));
       case 405 -> exchange.sendNow(ApiError.method(routing.request().method().name(), "GET"));
       case 500 -> {
         LOG.errorf(routing.failure(), "Request %s failed.", exchange.requestId());
         exchange.sendNow(ApiError.internal(exchange.requestId()));
       }
-      default -> {
-        String reason = HttpResponseStatus.valueOf(status).reasonPhrase();
-        exchange.sendNow(ApiError.refused(status, reason.toLowerCase(Locale.ROOT).replaceAll("[^a-z]+", "_"), "The request can't be answered: " + reason + ".", Map.of()));
-      }
+      default -> exchange.sendNow(refused(status));
     }
+  }
+
+  private static ApiError refused(int status) {
+    String reason = HttpResponseStatus.valueOf(status).reasonPhrase();
+    return ApiError.refused(status, reason.toLowerCase(Locale.ROOT).replaceAll("[^a-z]+", "_"), "The request can't be answered: " + reason + ".", Map.of());
   }
 
   private static ApiError unknown(String path) {
@@ -104,7 +107,9 @@ public final class OpenAiRoutes {
 
   private void handle(RoutingContext routing) {
     String path = Paths.canonical(routing.normalizedPath());
-    if (path.equals(Paths.METRICS)) {
+    if ((path.equals(Paths.METRICS) || path.equals(Paths.FRAMEWORKS_METRICS)) && !READING.contains(routing.request().method())) {
+      take(READING, routing, new Exchange(routing, ApiError::toJson), () -> {});
+    } else if (path.equals(Paths.METRICS)) {
       routing.reroute(Paths.FRAMEWORKS_METRICS);
     } else if (Paths.isFrameworks(path) || Paths.isOpenInference(path)) {
       if (path.equals(Paths.FRAMEWORKS_METRICS)) {

@@ -67,14 +67,18 @@ final class RequestFilter {
     HostAndPort authority = request.authority();
     if (authority == null) {
       // HTTP/1.0 has no Host.
-      return request.version() == HttpVersion.HTTP_1_0 && request.getHeader("Host") == null ? Optional.empty()
-          : refuse(400, "invalid_host", "The name that the service was called by is missing, or is none: :authority in HTTP/2, the header Host in HTTP/1.1.");
+      return request.version() == HttpVersion.HTTP_1_0 && request.getHeader("Host") == null ? Optional.empty() : Optional.of(nameless());
     }
     if (!names.allows(authority.host())) {
       return refuse(421, "host_not_allowed", "The service was called by the name " + quoted(authority.host())
           + ", which is none of its own; if it is, add it to the setting nibble.rest.allowed-hosts (NIBBLE_REST_ALLOWED_HOSTS).");
     }
     return Optional.empty();
+  }
+
+  /** The refusal of a request that says no name of a host. */
+  static ApiError nameless() {
+    return ApiError.refused(400, "invalid_host", "The name that the service was called by is missing, or is none: :authority in HTTP/2, the header Host in HTTP/1.1.", Map.of());
   }
 
   private static boolean health(String path) {
