@@ -45,13 +45,17 @@ final class KeysCommand implements Runnable {
     public Integer call() throws IOException {
       String key = ApiKey.random();
       ApiKey kept = ApiKey.of(name, ApiKey.scopes(scopes), key, Optional.ofNullable(expires).map(ApiKey::date));
-      if (file != null) {
-        KeyFile.add(file, kept);
-      }
-      System.out.println(key);
       if (file == null) {
+        System.out.println(key);
         System.out.println(kept.line());
+        return 0;
       }
+      KeyFile.add(file, kept, () -> {
+        System.out.println(key);
+        if (System.out.checkError()) {
+          throw new IOException("the key can't be written to standard output");
+        }
+      });
       return 0;
     }
   }

@@ -41,7 +41,8 @@ public final class Main implements Runnable {
 
   public static void main(String[] args) {
     // Answers are UTF-8 whatever the terminal's locale says.
-    System.setOut(new PrintStream(new FileOutputStream(FileDescriptor.out), true, StandardCharsets.UTF_8));
+    StandardOutput out = new StandardOutput();
+    System.setOut(new PrintStream(out, true, StandardCharsets.UTF_8));
     System.setErr(new PrintStream(new FileOutputStream(FileDescriptor.err), true, StandardCharsets.UTF_8));
     Optional<String> garbled = LocaleCheck.complaint(System.getProperty("sun.jnu.encoding"), args, System.getenv());
     if (garbled.isPresent()) {
@@ -56,7 +57,17 @@ public final class Main implements Runnable {
     } catch (Error defect) {
       status = admit(defect);
     }
-    System.exit(status);
+    System.exit(out.isLost() ? lost(out, status) : status);
+  }
+
+  /** The exit code of a command whose output could not be written, which is told unless the command has told of it. A reader of a pipe who had enough is no failure. */
+  private static int lost(StandardOutput out, int status) {
+    Optional<String> complaint = out.complaint();
+    if (status == EXIT_USAGE || complaint.isEmpty()) {
+      return status == EXIT_USAGE ? EXIT_FAILED : status;
+    }
+    complain(complaint.get());
+    return EXIT_FAILED;
   }
 
   static CommandLine commandLine() {
@@ -66,6 +77,7 @@ public final class Main implements Runnable {
         .setParameterExceptionHandler((failure, arguments) -> refuse(failure))
         .setExecutionExceptionHandler((failure, line, result) -> switch (failure) {
           case ParameterException problem -> refuse(problem);
+          case StandardOutput.LostException told -> 0; // at the end, if it is to be told at all
           case NoSuchFileException missing -> complain("no such file: " + missing.getFile());
           case AccessDeniedException closed -> complain("permission denied: " + closed.getFile());
           case IOException problem -> complain(problem.getMessage());

@@ -162,6 +162,9 @@ final class RunCommand implements Callable<Integer> {
       Thread.currentThread().interrupt();
       throw new IOException("interrupted");
     } catch (ExecutionException e) {
+      if (System.out.checkError()) {
+        throw new StandardOutput.LostException();
+      }
       throw e.getCause() instanceof EngineException error ? error : new IllegalStateException(e.getCause());
     }
   }

@@ -91,11 +91,25 @@ public record KeyFile(String text, List<ApiKey> keys) {
     return !line.isBlank() && !line.strip().startsWith("#");
   }
 
-  /** Adds a key to a file, which is made if there is none. @throws IOException if it can't be, or has the name already; the file is then as before */
-  public static void add(Path file, ApiKey key) throws IOException {
+  /** Hands a key to who wants it. */
+  @FunctionalInterface
+  public interface Delivery {
+    /** @throws IOException if it can't be handed over, and then must not be good for anything */
+    void deliver() throws IOException;
+  }
+
+  /**
+   * Adds a key to a file, which is made if there is none.
+   *
+   * @param delivery of the key, once it is sure that the file can have it, and before it does: a key that nobody got stays unknown
+   * @throws IOException if it can't be, or has the name already, or is not delivered; the file is then as before
+   */
+  public static void add(Path file, ApiKey key, Delivery delivery) throws IOException {
     ReplacedFile.change(file, before -> {
       String text = before.isEmpty() ? HEADING : text(file);
-      return checked(file, text, (text.isEmpty() || text.endsWith("\n") ? text : text + "\n") + key.line() + "\n");
+      String changed = checked(file, text, (text.isEmpty() || text.endsWith("\n") ? text : text + "\n") + key.line() + "\n");
+      delivery.deliver();
+      return changed;
     });
   }
 

@@ -137,9 +137,9 @@ final class AccessTest {
     assertThat(key.line()).matches("a\\.b-c_9 generate,offload,metrics sha256:[0-9a-f]{64} expires:2027-01-31");
     assertThat(ApiKey.parse("  " + key.line().replace(" ", " \t ") + " ")).isEqualTo(key);
     Path file = folder.resolve("keys");
-    KeyFile.add(file, key);
+    KeyFile.add(file, key, () -> {});
     Files.setPosixFilePermissions(file, PosixFilePermissions.fromString("rw-r-----"));
-    KeyFile.add(file, ApiKey.of("other", Set.of(Scope.METRICS), "nib_x", Optional.empty()));
+    KeyFile.add(file, ApiKey.of("other", Set.of(Scope.METRICS), "nib_x", Optional.empty()), () -> {});
     assertThat(KeyFile.read(file).keys()).extracting(ApiKey::name).containsExactly("a.b-c_9", "other");
     KeyFile.remove(file, "a.b-c_9");
     assertThat(KeyFile.read(file).keys()).extracting(ApiKey::name).containsExactly("other");
@@ -153,18 +153,18 @@ final class AccessTest {
   void aLinkStaysOneAndAFileThatCantBeChangedStaysAsItIs() throws Exception {
     ApiKey key = ApiKey.of("a", Set.of(Scope.METRICS), "nib_x", Optional.empty());
     Path real = Files.createDirectory(folder.resolve("real")).resolve("keys");
-    KeyFile.add(real, ApiKey.of("first", Set.of(Scope.METRICS), "nib_y", Optional.empty()));
+    KeyFile.add(real, ApiKey.of("first", Set.of(Scope.METRICS), "nib_y", Optional.empty()), () -> {});
     Path link = Files.createSymbolicLink(folder.resolve("keys"), Path.of("real/keys"));
-    KeyFile.add(link, key);
+    KeyFile.add(link, key, () -> {});
     assertThat(link).isSymbolicLink();
     assertThat(KeyFile.read(real).keys()).extracting(ApiKey::name).containsExactly("first", "a");
     Path nowhere = Files.createSymbolicLink(folder.resolve("nowhere"), Path.of("gone/keys"));
-    assertThatThrownBy(() -> KeyFile.add(nowhere, key)).isInstanceOf(InvalidKeyFileException.class).hasMessage(nowhere + " is a link to gone/keys, which is not there");
+    assertThatThrownBy(() -> KeyFile.add(nowhere, key, () -> {})).isInstanceOf(InvalidKeyFileException.class).hasMessage(nowhere + " is a link to gone/keys, which is not there");
     Path inNoFolder = folder.resolve("none").resolve("keys");
-    assertThatThrownBy(() -> KeyFile.add(inNoFolder, key)).isInstanceOf(InvalidKeyFileException.class)
+    assertThatThrownBy(() -> KeyFile.add(inNoFolder, key, () -> {})).isInstanceOf(InvalidKeyFileException.class)
         .hasMessage(inNoFolder + " can't be written: there is no folder " + inNoFolder.getParent());
     String before = Files.readString(real);
-    assertThatThrownBy(() -> KeyFile.add(link, key)).hasMessageContaining("the name \"a\" is there twice");
+    assertThatThrownBy(() -> KeyFile.add(link, key, () -> {})).hasMessageContaining("the name \"a\" is there twice");
     assertThat(real).hasContent(before);
     try (var files = Files.list(real.getParent())) {
       assertThat(files).containsExactly(real);
@@ -177,7 +177,7 @@ final class AccessTest {
     Files.createFile(folder.resolve(".keys.3b0c.part"));
     Files.createFile(folder.resolve(".keys.lock"));
     Path others = Files.createFile(folder.resolve(".other.part"));
-    KeyFile.add(file, ApiKey.of("a", Set.of(Scope.METRICS), "nib_x", Optional.empty()));
+    KeyFile.add(file, ApiKey.of("a", Set.of(Scope.METRICS), "nib_x", Optional.empty()), () -> {});
     try (var files = Files.list(folder)) {
       assertThat(files).containsExactlyInAnyOrder(file, others);
     }

@@ -168,7 +168,7 @@ class KeysTest {
   void keysAreRotatedWithoutARestart() throws Exception {
     String next = ApiKey.random();
     assertThat(ask(next).status()).isEqualTo(401);
-    KeyFile.add(Keyed.FILE, ApiKey.of("next", Set.of(Scope.GENERATE), next, Optional.empty()));
+    KeyFile.add(Keyed.FILE, ApiKey.of("next", Set.of(Scope.GENERATE), next, Optional.empty()), () -> {});
     Api.await("the new key is let in", () -> get("/v1/models", next).status() == 200);
     assertThat(ask(Keyed.GENERATE).status()).as("the old one still is").isEqualTo(200);
     KeyFile.remove(Keyed.FILE, "generate");
