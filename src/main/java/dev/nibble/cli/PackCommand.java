@@ -3,8 +3,6 @@ package dev.nibble.cli;
 import dev.nibble.engine.ModelOpener;
 import dev.nibble.format.pack.PackFile;
 import java.io.IOException;
-import java.nio.file.Files;
-import java.nio.file.LinkOption;
 import java.nio.file.Path;
 import java.util.Locale;
 import java.util.OptionalInt;
@@ -27,17 +25,7 @@ final class PackCommand implements Callable<Integer> {
 
   @Override
   public Integer call() throws IOException {
-    if (Files.exists(target, LinkOption.NOFOLLOW_LINKS)) {
-      if (!force) {
-        throw new IllegalArgumentException(target + " exists; --force replaces it");
-      }
-      if (!Files.isRegularFile(target)) {
-        throw new IllegalArgumentException(target + " is not a regular file");
-      }
-      if (Files.exists(source) && Files.isSameFile(source, target)) {
-        throw new IllegalArgumentException(target + " is the model itself; name another file");
-      }
-    }
+    TargetFile.require(target, force, source);
     if (PackFile.recognises(source)) {
       throw new IllegalArgumentException(source + " is packed already");
     }

@@ -16,6 +16,7 @@ import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.Locale;
+import java.util.Optional;
 import java.util.concurrent.Callable;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Option;
@@ -35,6 +36,9 @@ final class QuantizeCommand implements Callable<Integer> {
   @Option(names = "--tokenizer", paramLabel = "FILE", description = "llama2.c tokenizer; default tokenizer.bin or tok512.bin beside --in.")
   private Path tokenizer;
 
+  @Option(names = "--force", description = "Replace OUT if it exists.")
+  private boolean force;
+
   @Override
   public Integer call() throws IOException {
     QuantizationScheme wanted = QuantizationScheme.parse(scheme);
@@ -42,13 +46,11 @@ final class QuantizeCommand implements Callable<Integer> {
     if (!directory) {
       InputFile.require(in);
     }
-    if (Files.exists(out) && !Files.isRegularFile(out)) {
-      throw new IllegalArgumentException(out + " is not a regular file");
-    }
+    Optional<Path> words = directory ? Optional.empty() : Optional.ofNullable(tokenizer).or(() -> Llama2cModel.tokenizerBeside(in));
+    TargetFile.require(out, force, words.map(file -> new Path[] {in, file}).orElse(new Path[] {in}));
     ModelSource source = directory ? HuggingFaceModel.open(in) : Llama2cModel.open(in);
     Vocabulary vocabulary = directory ? HuggingFaceTokenizer.read(in, source.vocabularySize())
-        : Llama2cVocabulary.read(tokenizer != null ? tokenizer
-            : Llama2cModel.tokenizerBeside(in).orElseThrow(() -> new IOException("no tokenizer.bin beside " + in + "; name it with --tokenizer")));
+        : Llama2cVocabulary.read(words.orElseThrow(() -> new IOException("no tokenizer.bin beside " + in + "; name it with --tokenizer")));
     if (vocabulary.tokens().size() > source.vocabularySize()) {
       throw new IOException("the tokenizer has " + vocabulary.tokens().size() + " tokens, the model only " + source.vocabularySize());
     }

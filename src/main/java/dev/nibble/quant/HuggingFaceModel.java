@@ -91,7 +91,7 @@ public final class HuggingFaceModel implements ModelSource {
   }
 
   /** Heads are there unless the embedding is one; other tensors that a model may be without, such as biases, are taken where they are. */
-  private boolean isThere(TensorSpec wanted, HuggingFaceConfig config) {
+  private boolean isThere(TensorSpec wanted, HuggingFaceConfig config) throws InvalidModelException {
     return !wanted.optional() || (wanted.role() == TensorRole.OUTPUT ? !config.tiedHead() : file.find(wanted.huggingFaceName()).isPresent());
   }
 

@@ -120,6 +120,11 @@ class ModelSourceTest {
         List.of("\"silu\"", "\"gelu\"", "hidden_act"),
         List.of("\"rope_theta\": 10000.0", "\"rope_scaling\": {\"rope_type\": \"dynamic\"}", "RoPE scaling of type \"dynamic\""),
         List.of("\"hidden_size\": 256", "\"hidden_size\": \"x\"", "hidden_size is"),
+        List.of("\"rope_theta\": 10000.0", "\"rope_theta\": \"10000\"", "rope_theta is \"10000\", not a number"),
+        List.of("\"rope_theta\": 10000.0", "\"rope_parameters\": {\"rope_theta\": \"10000\"}", "rope_theta is \"10000\", not a number"),
+        List.of("\"rope_theta\": 10000.0", "\"rope_scaling\": \"linear\"", "rope_scaling is \"linear\", not an object"),
+        List.of("\"rope_theta\": 10000.0", "\"partial_rotary_factor\": \"0.5\"", "partial_rotary_factor is \"0.5\", not a number"),
+        List.of("\"rms_norm_eps\": ", "\"rms_norm_eps\": true, \"was\": ", "rms_norm_eps is true, not a number"),
         List.of("\"num_key_value_heads\": 4", "\"num_key_value_heads\": 3", "not a multiple"))) {
       Files.writeString(file, config.replace(change.get(0), change.get(1)));
       assertThatThrownBy(() -> HuggingFaceModel.open(directory)).isInstanceOf(InvalidModelException.class).hasMessageContaining(change.get(2));
@@ -131,6 +136,8 @@ class ModelSourceTest {
     Files.copy(SharedFixtures.require("models/home/model.safetensors"), directory.resolve("model.safetensors"));
     Files.writeString(file, config.replace("\"tie_word_embeddings\": true", "\"tie_word_embeddings\": false"));
     assertThatThrownBy(() -> HuggingFaceModel.open(directory)).hasMessageContaining("no tensor lm_head.weight");
+    Files.writeString(file, config.replace("\"tie_word_embeddings\": true", "\"tie_word_embeddings\": \"true\""));
+    assertThatThrownBy(() -> HuggingFaceModel.open(directory)).hasMessageContaining("tie_word_embeddings is \"true\", not true or false");
     Files.writeString(file, config.replace("\"num_hidden_layers\": 4", "\"num_hidden_layers\": 3"));
     assertThatThrownBy(() -> HuggingFaceModel.open(directory)).hasMessageContaining("has no place in a plain llama");
     Files.writeString(file, config.replace("\"intermediate_size\": 768", "\"intermediate_size\": 512"));

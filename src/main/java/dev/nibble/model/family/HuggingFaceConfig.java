@@ -71,8 +71,8 @@ public final class HuggingFaceConfig {
   }
 
   /** Whether the embedding is the head too. */
-  public boolean tiedHead() {
-    return root.path("tie_word_embeddings").asBoolean(false);
+  public boolean tiedHead() throws InvalidModelException {
+    return isSet("tie_word_embeddings");
   }
 
   /** Number of token ids. */
@@ -86,13 +86,20 @@ public final class HuggingFaceConfig {
   }
 
   /** A truth value, false where there is none. */
-  public boolean isSet(String name) {
-    return root.path(name).asBoolean(false);
+  public boolean isSet(String name) throws InvalidModelException {
+    JsonNode node = root.path(name);
+    if (has(name) && !node.isBoolean()) {
+      throw unsupported(name + " is " + node + ", not true or false");
+    }
+    return node.booleanValue();
   }
 
   /** A positive whole number. */
   public int whole(String name) throws InvalidModelException {
-    JsonNode node = root.path(name);
+    return whole(name, root.path(name));
+  }
+
+  private int whole(String name, JsonNode node) throws InvalidModelException {
     if (!node.canConvertToInt() || !node.isIntegralNumber() || node.intValue() <= 0) {
       throw unsupported(name + " is " + (node.isMissingNode() ? "missing" : node.toString()) + ", not a positive whole number");
     }
@@ -109,6 +116,16 @@ public final class HuggingFaceConfig {
       throw unsupported(name + " is " + (node.isMissingNode() ? "missing" : node.toString()) + ", not a number");
     }
     return node.doubleValue();
+  }
+
+  /** The first number of a name among these objects, or the default where none has it. */
+  private double number(String name, double unset, JsonNode... objects) throws InvalidModelException {
+    for (JsonNode object : objects) {
+      if (object.hasNonNull(name)) {
+        return number(name, object.path(name));
+      }
+    }
+    return unset;
   }
 
   /** @throws InvalidModelException if the gate's activation is none of these names */
@@ -135,6 +152,9 @@ public final class HuggingFaceConfig {
   public boolean[] windowedLayers(int pattern) throws InvalidModelException {
     boolean[] windowed = new boolean[whole("num_hidden_layers")];
     JsonNode types = root.path("layer_types");
+    if (has("layer_types") && !types.isArray()) {
+      throw unsupported("layer_types is " + types + ", not a list");
+    }
     if (types.isArray() && types.size() != windowed.length) {
       throw unsupported("layer_types has " + types.size() + " entries for " + windowed.length + " layers");
     }
@@ -173,7 +193,7 @@ public final class HuggingFaceConfig {
       metadata.put(prefix + "attention.value_length", GgufValue.uint32(headWidth));
     }
     JsonNode rope = rope();
-    metadata.put(prefix + "rope.freq_base", GgufValue.float32((float) root.path("rope_theta").asDouble(rope.path("rope_theta").asDouble(Hyperparameters.DEFAULT_ROPE_BASE))));
+    metadata.put(prefix + "rope.freq_base", GgufValue.float32((float) number("rope_theta", Hyperparameters.DEFAULT_ROPE_BASE, root, rope)));
     switch (ropeType()) {
       case "default", "llama3" -> { } // the latter's factors are a tensor
       case "linear" -> {
@@ -197,7 +217,7 @@ public final class HuggingFaceConfig {
   }
 
   private int rotatedWidth() throws InvalidModelException {
-    double part = root.path("partial_rotary_factor").asDouble(rope().path("partial_rotary_factor").asDouble(1));
+    double part = number("partial_rotary_factor", 1, root, rope());
     if (!(part > 0 && part <= 1)) {
       throw unsupported("partial_rotary_factor is " + part + "; allowed: above 0, up to 1");
     }
@@ -205,35 +225,35 @@ public final class HuggingFaceConfig {
   }
 
   /** "rope_scaling" until version 4 of the transformers library, "rope_parameters" (which holds theta too, and may hold one object a kind of layer) since version 5. */
-  private JsonNode rope() {
-    JsonNode rope = root.path(root.hasNonNull("rope_parameters") ? "rope_parameters" : "rope_scaling");
+  private JsonNode rope() throws InvalidModelException {
+    String name = has("rope_parameters") ? "rope_parameters" : "rope_scaling";
+    JsonNode rope = root.path(name);
+    if (has(name) && !rope.isObject()) {
+      throw unsupported(name + " is " + rope + ", not an object");
+    }
     return rope.path("full_attention").isObject() ? rope.path("full_attention") : rope;
   }
 
   /** The base of RoPE in layers with a window, where they have one of their own. */
-  public Optional<Float> windowedRopeBase() {
-    JsonNode own = root.path("rope_parameters").path("sliding_attention").path("rope_theta");
-    JsonNode older = root.path("rope_local_base_freq");
-    return own.isNumber() ? Optional.of(own.floatValue()) : older.isNumber() ? Optional.of(older.floatValue()) : Optional.empty();
+  public Optional<Float> windowedRopeBase() throws InvalidModelException {
+    JsonNode own = root.path("rope_parameters").path("sliding_attention");
+    return own.hasNonNull("rope_theta") ? Optional.of((float) number("rope_theta", own.path("rope_theta")))
+        : has("rope_local_base_freq") ? Optional.of((float) number("rope_local_base_freq")) : Optional.empty();
   }
 
-  private String ropeType() {
+  private String ropeType() throws InvalidModelException {
     JsonNode rope = rope();
     return rope.path("rope_type").asText(rope.path("type").asText("default"));
   }
 
   private int originalContext() throws InvalidModelException {
-    JsonNode inside = rope().path("original_max_position_embeddings");
-    return inside.canConvertToInt() && inside.intValue() > 0 ? inside.intValue() : whole("original_max_position_embeddings");
+    String name = "original_max_position_embeddings";
+    return rope().hasNonNull(name) ? whole(name, rope().path(name)) : whole(name);
   }
 
   /** By the lengths of contexts, unless the file says another. */
   private double longRopeMagnitude(int original) throws InvalidModelException {
-    JsonNode given = rope().path("attention_factor");
-    if (given.isNumber()) {
-      return given.doubleValue();
-    }
-    return RopeScaling.LongRope.magnitude(whole("max_position_embeddings"), original);
+    return number("attention_factor", RopeScaling.LongRope.magnitude(whole("max_position_embeddings"), original), rope());
   }
 
   /** Tensors that GGUF files hold and checkpoints do not: the divisors of RoPE's frequencies. */
@@ -269,7 +289,7 @@ public final class HuggingFaceConfig {
     double low = number("low_freq_factor", rope.path("low_freq_factor"));
     double high = number("high_freq_factor", rope.path("high_freq_factor"));
     int original = originalContext();
-    double base = root.path("rope_theta").asDouble(rope.path("rope_theta").asDouble(Hyperparameters.DEFAULT_ROPE_BASE));
+    double base = number("rope_theta", Hyperparameters.DEFAULT_ROPE_BASE, root, rope);
     int rotated = rotatedWidth();
     float[] factors = new float[rotated / 2];
     for (int i = 0; i < factors.length; i++) {
