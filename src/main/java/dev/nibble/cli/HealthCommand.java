@@ -32,6 +32,7 @@ import picocli.CommandLine.Option;
 final class HealthCommand implements Callable<Integer> {
   private static final double LEAST_SECONDS = 0.01;
   private static final double MOST_SECONDS = 3600;
+  private static final long MAX_TRUST_BYTES = 1 << 20; // hundreds of certificates
   private static final String LOOPBACK = "localhost";
   // What has the framework's gRPC server speak TLS.
   private static final Setting<Boolean> PLAIN_TEXT = Setting.optional("quarkus.grpc.server.plain-text", Kind.flag(), "", "");
@@ -66,7 +67,7 @@ final class HealthCommand implements Callable<Integer> {
       throw new IllegalArgumentException("--timeout is " + timeout + "; allowed: " + LEAST_SECONDS + " to " + MOST_SECONDS + " seconds");
     }
     if (trust != null) {
-      InputFile.require(trust);
+      InputFile.requireSmall(trust, MAX_TRUST_BYTES);
     }
     String host = address != null ? address : reachable(Settings.GRPC_HOST.in(config)).orElse(LOOPBACK);
     boolean encrypted = tls || trust != null || PLAIN_TEXT.given(config).filter(plain -> !plain).isPresent() || CERTIFICATE.given(config).isPresent()

@@ -78,7 +78,7 @@ final class ServeCommand implements Callable<Integer> {
         fail(String.valueOf(invalid.getProblemCount() == 0 ? invalid.getMessage() : invalid.getProblem(0).getMessage()).replaceFirst("^[A-Za-z.]+Exception: ", ""));
         yield Main.EXIT_USAGE;
       }
-      case QuarkusBindException taken -> fail(PortCheck.taken(taken.getHost(), taken.getPort()));
+      case QuarkusBindException taken -> fail(PortCheck.taken(ProcessConfig.read(), taken.getHost(), taken.getPort()));
       default -> {
         if (System.getenv(Main.TRACE) != null) {
           failure.printStackTrace();

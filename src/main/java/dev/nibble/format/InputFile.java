@@ -41,6 +41,19 @@ public final class InputFile {
     throw new IOException(path + " is " + kind(path) + ", not a regular file");
   }
 
+  /**
+   * Checks a file that is to be read whole.
+   *
+   * @param mostBytes it may have
+   * @throws IOException as of {@link #require(Path)}, and if it is larger; the message names it
+   */
+  public static void requireSmall(Path path, long mostBytes) throws IOException {
+    require(path);
+    if (Files.size(path) > mostBytes) {
+      throw new IOException(path + " is larger than " + mostBytes + " bytes");
+    }
+  }
+
   private static String kind(Path path) throws IOException {
     if (Files.isDirectory(path)) {
       return "a directory";

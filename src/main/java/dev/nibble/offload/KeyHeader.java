@@ -26,6 +26,7 @@ final class KeyHeader implements ClientInterceptor {
   private static final Logger LOG = Logger.getLogger(KeyHeader.class.getName());
   private static final Metadata.Key<String> AUTHORIZATION = Metadata.Key.of("authorization", Metadata.ASCII_STRING_MARSHALLER);
 
+  private static final int MAX_BYTES = 8192; // a call's metadata
   private static final Pattern KEY = Pattern.compile("[!-~]+");
   private static final String FINE = "";
 
@@ -51,7 +52,7 @@ final class KeyHeader implements ClientInterceptor {
   private Optional<String> key() {
     String key;
     try {
-      InputFile.require(file); // a pipe would keep the call waiting
+      InputFile.requireSmall(file, MAX_BYTES); // and no pipe, which would keep the call waiting
       key = Files.readString(file).strip();
     } catch (NoSuchFileException missing) {
       return without("no such file");

@@ -58,7 +58,10 @@ final class PemFiles {
       Path path = Path.of(file);
       return !Files.exists(path) ? Optional.of(file + ": no such file") : Files.isDirectory(path) ? Optional.of(file + " is a folder")
           : !Files.isRegularFile(path) ? Optional.of(file + " is no regular file")
-          : !Files.isReadable(path) ? Optional.of(file + ": permission denied") : Optional.empty();
+          : !Files.isReadable(path) ? Optional.of(file + ": permission denied")
+          : Files.size(path) > MAX_BYTES ? Optional.of(file + " is larger than " + MAX_BYTES + " bytes, too large for certificates and keys") : Optional.empty();
+    } catch (IOException failure) {
+      return Optional.of(file + " can't be read: " + failure.getMessage());
     } catch (InvalidPathException unusable) {
       return Optional.of("\"" + file + "\" can't be a file's name");
     }
@@ -91,7 +94,7 @@ final class PemFiles {
 
   private static byte[] bytes(String file) throws IOException {
     try (InputStream in = Files.newInputStream(Path.of(file))) {
-      return in.readNBytes(MAX_BYTES);
+      return in.readNBytes(MAX_BYTES); // it may have grown since
     }
   }
 

@@ -32,11 +32,16 @@ public final class PortCheck {
     if (http == grpc && http > 0) {
       return Optional.of("REST and gRPC can't both listen on port " + http + "; give one of them another by --http-port or --grpc-port");
     }
-    return problem(Settings.HTTP_HOST.in(config), http)
-        .or(() -> problem(Settings.GRPC_HOST.in(config), grpc));
+    int https = Settings.HTTPS_PORT.in(config);
+    if (TlsSettings.isHttps(config) && https > 0 && (https == http || https == grpc)) {
+      return Optional.of("HTTPS can't listen on port " + https + ", which " + (https == http ? "REST" : "gRPC") + " has; give it another by -D" + Settings.HTTPS_PORT.name() + "=N");
+    }
+    return problem(config, Settings.HTTP_HOST.in(config), http)
+        .or(() -> TlsSettings.isHttps(config) ? problem(config, Settings.HTTP_HOST.in(config), Settings.HTTPS_PORT.in(config)) : Optional.empty())
+        .or(() -> problem(config, Settings.GRPC_HOST.in(config), grpc));
   }
 
-  private static Optional<String> problem(String host, int port) {
+  private static Optional<String> problem(Config config, String host, int port) {
     try (ServerSocket socket = new ServerSocket()) {
       socket.setReuseAddress(true); // as the servers do: connections of a service before this one do not keep it from starting
       socket.bind(new InetSocketAddress(InetAddress.getByName(host), port));
@@ -44,7 +49,7 @@ public final class PortCheck {
     } catch (UnknownHostException unknown) {
       return Optional.of("there is no address \"" + host + "\" to listen on; " + HOSTS + " take names and addresses of this machine");
     } catch (BindException refused) {
-      return Optional.of(String.valueOf(refused.getMessage()).contains("in use") ? taken(host, port)
+      return Optional.of(String.valueOf(refused.getMessage()).contains("in use") ? taken(config, host, port)
           : "can't listen on " + host + " port " + port + ": " + refused.getMessage() + "; " + HOSTS + " take addresses of this machine");
     } catch (IOException failure) {
       return Optional.of("can't listen on " + host + " port " + port + ": " + failure.getMessage());
@@ -52,8 +57,9 @@ public final class PortCheck {
   }
 
   /** Tells that another program listens where this one would. */
-  public static String taken(String host, int port) {
-    return "port " + port + " of " + host + " is taken by another program (\"ss -ltnp\" shows which); give another by --http-port or --grpc-port";
+  public static String taken(Config config, String host, int port) {
+    String option = port == Settings.HTTP_PORT.in(config) ? "--http-port" : port == Settings.GRPC_PORT.in(config) ? "--grpc-port" : "-D" + Settings.HTTPS_PORT.name() + "=N";
+    return "port " + port + " of " + host + " is taken by another program (\"ss -ltnp\" shows which); give another by " + option;
   }
 
   /** The framework has opened its gRPC server by now, or has failed to and gone on. */
@@ -62,7 +68,7 @@ public final class PortCheck {
       Config config = ConfigProvider.getConfig();
       String host = Settings.GRPC_HOST.in(config);
       int port = Settings.GRPC_PORT.in(config);
-      throw new PreventFurtherStepsException(problem(host, port).orElse("gRPC can't listen on " + host + " port " + port
+      throw new PreventFurtherStepsException(problem(config, host, port).orElse("gRPC can't listen on " + host + " port " + port
           + "; -Dquarkus.log.category.\"io.quarkus.grpc.runtime.GrpcServerRecorder\".level=ERROR shows why"), EXIT_CODE);
     }
   }

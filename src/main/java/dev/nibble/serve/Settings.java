@@ -24,6 +24,8 @@ public final class Settings {
       Setting.optional("nibble.model-name", Kind.text("a name"), "the file's name", "name that requests use");
   public static final Setting<Integer> HTTP_PORT =
       Setting.of("quarkus.http.port", Kind.integer(0, MOST_PORT, PORT), "8080", "port of REST, health and metrics");
+  public static final Setting<Integer> HTTPS_PORT = Setting.of("quarkus.http.ssl-port", Kind.integer(0, MOST_PORT, PORT), "8443",
+      "port of REST, health and metrics over HTTPS, where there is a [certificate](docs/security.md#tls)");
   public static final Setting<Integer> GRPC_PORT =
       Setting.of("quarkus.grpc.server.port", Kind.integer(0, MOST_PORT, PORT), "9000", "port of gRPC");
   public static final Setting<String> HTTP_HOST =
@@ -136,7 +138,7 @@ public final class Settings {
       "streams of `grpc.health.v1.Health/Watch` in all. Names longer than 256 characters are unknown for good, and not kept");
 
   /** What README.md lists. */
-  public static final List<Setting<?>> GENERAL = List.of(MODEL, MODEL_NAME, HTTP_PORT, GRPC_PORT, HTTP_HOST, GRPC_HOST, THREADS, PACK_CACHE, KV_KEYS, KV_VALUES, KV_RESIDUAL,
+  public static final List<Setting<?>> GENERAL = List.of(MODEL, MODEL_NAME, HTTP_PORT, HTTPS_PORT, GRPC_PORT, HTTP_HOST, GRPC_HOST, THREADS, PACK_CACHE, KV_KEYS, KV_VALUES, KV_RESIDUAL,
       KV_ROTATE, KV_MEMORY, VECTOR_BITS, KEYS_FILE, KEYS_RELOAD, READY_QUEUE_LIMIT, CANARY_INTERVAL, CANARY_TIMEOUT, LIVE_STALL, QUEUE_CAPACITY, DEFAULT_MAX_TOKENS,
       STRICT_MAX_TOKENS, SPECIAL_TOKENS, GRACE_PERIOD, MAX_BODY_SIZE, BODY_TIMEOUT, STREAM_COMMENT_INTERVAL, ALLOWED_HOSTS, PREPARE_TIMEOUT, PREPARE_MEMORY);
   /** What docs/offload.md lists. */

@@ -104,7 +104,7 @@ public final class SettingsCheck {
   private static void readable(Config config, Setting<String> setting, String allowed) {
     Optional<String> file = setting.given(config);
     try {
-      if (file.isPresent() && !Files.isReadable(Path.of(file.get()))) {
+      if (file.isPresent() && !(Files.isRegularFile(Path.of(file.get())) && Files.isReadable(Path.of(file.get())))) {
         throw setting.refuse(config, allowed);
       }
     } catch (InvalidPathException unusable) {

@@ -13,6 +13,7 @@ import org.eclipse.microprofile.config.Config;
 final class TlsSettings {
   private static final String HTTP = "quarkus.http.ssl.certificate.";
   private static final String GRPC = "quarkus.grpc.server.ssl.";
+  private static final String GRPC_PLAIN_TEXT = "quarkus.grpc.server.plain-text";
   private static final String OFFLOAD = "nibble.offload.tls.";
   /** Settings of one certificate and of its key, which differ in their last word. */
   private static final Map<String, String> PAIRS = Map.of(HTTP + "files", HTTP + "key-files", GRPC + "certificate", GRPC + "key", OFFLOAD + "certificate", OFFLOAD + "key");
@@ -33,7 +34,18 @@ final class TlsSettings {
     new TlsSettings(config).require();
   }
 
+  /** Whether REST has a certificate, and so a second port. */
+  static boolean isHttps(Config config) {
+    TlsSettings tls = new TlsSettings(config);
+    return List.of(HTTP + "files", HTTP + "key-store-file").stream().anyMatch(name -> !tls.files(name).isEmpty());
+  }
+
   private void require() {
+    if (files(GRPC + "certificate").isEmpty() && files(GRPC + "key-store").isEmpty()
+        && settings.getOptionalValue(GRPC_PLAIN_TEXT, String.class).filter(plain -> plain.strip().equalsIgnoreCase("false")).isPresent()) {
+      // The framework's server would not open its port, and would not say so either.
+      throw new IllegalArgumentException(GRPC_PLAIN_TEXT + " is false, but gRPC has no certificate; set " + GRPC + "certificate and " + GRPC + "key, or leave it out");
+    }
     PAIRS.forEach(this::pair);
     TreeSet<String> names = new TreeSet<>();
     settings.getPropertyNames().forEach(names::add);
@@ -55,6 +67,8 @@ final class TlsSettings {
     if (certificates.isEmpty() != keys.isEmpty() && !certificateName.startsWith(OFFLOAD)) {
       throw new IllegalArgumentException(certificateName + " and " + keyName + " go together; set both or neither");
     }
+    certificates.forEach(file -> refuse(certificateName, PemFiles.unreadable(file)));
+    keys.forEach(file -> refuse(keyName, PemFiles.unreadable(file)));
     if (certificates.size() != keys.size()) {
       return; // several for one: told by the framework, or of an accelerator by the check of its settings
     }

@@ -230,6 +230,8 @@ class CliTest {
       refuses(pair[0] + ": nowhere.pem: no such file", "serve", "-D" + pair[0] + "=nowhere.pem", "-D" + pair[1] + "=nowhere.pem");
       refuses(pair[0] + ": " + text + " holds no certificate", "serve", "-D" + pair[0] + "=" + text, "-D" + pair[1] + "=" + text);
     }
+    refuses("quarkus.grpc.server.plain-text is false, but gRPC has no certificate; set quarkus.grpc.server.ssl.certificate and quarkus.grpc.server.ssl.key, or leave it out",
+        "serve", "-Dquarkus.grpc.server.plain-text=false");
   }
 
   /** Whether the program reads what it is given alike in every locale: a JVM by itself can't, and says so. */

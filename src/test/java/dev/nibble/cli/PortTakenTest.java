@@ -11,7 +11,9 @@ import java.util.ArrayList;
 import java.util.List;
 import java.util.concurrent.TimeUnit;
 import java.util.stream.Collectors;
+import org.junit.jupiter.api.Assumptions;
 import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
 
 /** {@code serve} where it can't listen: one line, exit code 1, and no word of serving. {@link PortTakenIT} runs the same against the native executable. */
 class PortTakenTest {
@@ -51,6 +53,26 @@ class PortTakenTest {
       String port = Integer.toString(taken.getLocalPort());
       refuses("port " + port + " of 127.0.0.1 is taken", "--http-port", free(), "--grpc-port", port, "-Dquarkus.grpc.server.host=127.0.0.1");
     }
+  }
+
+  /** A service with a certificate listens on a third port, which other options move. */
+  @Test
+  void thePortOfHttpsMayBeTaken(@TempDir Path folder) throws Exception {
+    String certificate = folder.resolve("certificate.pem").toString();
+    String key = folder.resolve("key.pem").toString();
+    Process openssl = new ProcessBuilder("sh", "-c", "openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -days 2 -subj /CN=localhost -keyout \"$1\" -out \"$2\"",
+        "sh", key, certificate).redirectErrorStream(true).redirectOutput(folder.resolve("log").toFile()).start();
+    Assumptions.assumeTrue(openssl.waitFor() == 0, "skipped: there is no openssl here");
+    String[] tls = {"-Dquarkus.http.ssl.certificate.files=" + certificate, "-Dquarkus.http.ssl.certificate.key-files=" + key};
+    try (ServerSocket taken = new ServerSocket(0)) {
+      String port = Integer.toString(taken.getLocalPort());
+      refuses("port " + port + " of 0.0.0.0 is taken by another program (\"ss -ltnp\" shows which); give another by -Dquarkus.http.ssl-port=N",
+          "--http-port", free(), "--grpc-port", free(), "-Dquarkus.http.ssl-port=" + port, tls[0], tls[1]);
+      refuses("give another by --http-port", "--http-port", port, "--grpc-port", free(), "-Dquarkus.http.ssl-port=" + free(), tls[0], tls[1]);
+      refuses("give another by --grpc-port", "--http-port", free(), "--grpc-port", port, "-Dquarkus.http.ssl-port=" + free(), tls[0], tls[1]);
+    }
+    String port = free();
+    refuses("HTTPS can't listen on port " + port + ", which REST has", "--http-port", port, "--grpc-port", free(), "-Dquarkus.http.ssl-port=" + port, tls[0], tls[1]);
   }
 
   @Test

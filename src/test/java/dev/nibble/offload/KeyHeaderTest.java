@@ -2,6 +2,7 @@ package dev.nibble.offload;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
+import dev.nibble.SparseFiles;
 import io.grpc.CallOptions;
 import io.grpc.Channel;
 import io.grpc.ClientCall;
@@ -116,6 +117,16 @@ final class KeyHeaderTest {
     Files.delete(file);
     call(header, CALLS);
     assertThat(log).hasSize(5).last().asString().contains("no such file");
+  }
+
+  /** It would be read into memory at each call. */
+  @Test
+  void aLargeFileIsNoKey() throws Exception {
+    Path file = Files.createFile(folder.resolve("key"));
+    SparseFiles.extend(file, 5L << 30);
+    call(new KeyHeader(file), CALLS);
+    assertThat(log).singleElement().asString().contains(file + " is larger than 8192 bytes");
+    assertThat(sent).hasSize(CALLS).containsOnly("null");
   }
 
   /** Opening a pipe waits for a writer, and calls with it. */

@@ -66,7 +66,7 @@ final class MappingGuard implements Runnable, SignalHandler {
     }
   }
 
-  /** Run by a thread of its own; the one that touched what is gone tries again and again meanwhile, and ends with the signal's default action. */
+  /** Run by a thread of its own; the one that touched what is gone tries again and again meanwhile. */
   @Override
   public void handle(Signal signal) {
     if (!isShort() && before instanceof MappingGuard other) {
@@ -121,7 +121,10 @@ final class MappingGuard implements Runnable, SignalHandler {
     System.err.println("nibble: " + Printable.message(path.toString()) + " " + what + " while its weights were in use, which are lost; the process ends. "
         + "Replace a packed file by moving another over it, as nibble pack --force does.");
     System.err.flush();
-    Signal.handle(new Signal(BUS), SignalHandler.SIG_DFL);
+    // A JVM halts when all its threads have stopped, which one that touches what is gone never does; so there the signal ends the process. A native executable just exits.
+    if (!"runtime".equals(System.getProperty("org.graalvm.nativeimage.imagecode"))) {
+      Signal.handle(new Signal(BUS), SignalHandler.SIG_DFL);
+    }
     Runtime.getRuntime().halt(EXIT_GONE);
   }
 }
