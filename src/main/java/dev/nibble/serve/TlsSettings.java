@@ -42,11 +42,12 @@ final class TlsSettings {
 
   private void require() {
     if (files(GRPC + "certificate").isEmpty() && files(GRPC + "key-store").isEmpty()
-        && settings.getOptionalValue(GRPC_PLAIN_TEXT, String.class).filter(plain -> plain.strip().equalsIgnoreCase("false")).isPresent()) {
+        && text(GRPC_PLAIN_TEXT).filter(plain -> plain.strip().equalsIgnoreCase("false")).isPresent()) {
       // The framework's server would not open its port, and would not say so either.
       throw new IllegalArgumentException(GRPC_PLAIN_TEXT + " is false, but gRPC has no certificate; set " + GRPC + "certificate and " + GRPC + "key, or leave it out");
     }
     PAIRS.forEach(this::pair);
+    grpcStores();
     TreeSet<String> names = new TreeSet<>();
     settings.getPropertyNames().forEach(names::add);
     for (String name : names) {
@@ -59,6 +60,25 @@ final class TlsSettings {
         files(name).forEach(file -> refuse(name, PemFiles.unreadable(file)));
       }
     }
+  }
+
+  private void grpcStores() {
+    String keys = GRPC + "key-store";
+    for (String file : files(keys)) {
+      Optional<String> password = text(keys + "-password");
+      Optional<String> ofKey = text(keys + "-alias").isEmpty() ? password : text(keys + "-alias-password").or(() -> password);
+      refuse(keys, StoreFiles.complaint(file, text(keys + "-type"), password, Optional.of(ofKey)));
+    }
+    String trust = GRPC + "trust-store";
+    for (String file : files(trust)) {
+      Optional<String> password = text(trust + "-password");
+      refuse(trust, password.isEmpty() ? PemFiles.unreadable(file).or(() -> Optional.of(file + " needs " + trust + "-password"))
+          : StoreFiles.complaint(file, text(trust + "-type"), password, Optional.empty()));
+    }
+  }
+
+  private Optional<String> text(String name) {
+    return settings.getOptionalValue(name, String.class);
   }
 
   private void pair(String certificateName, String keyName) {
@@ -82,7 +102,7 @@ final class TlsSettings {
   /** The files of a setting; none where it is not set. */
   private List<String> files(String name) {
     List<String> files = new ArrayList<>();
-    for (String file : settings.getOptionalValue(name, String.class).orElse("").split(",")) {
+    for (String file : text(name).orElse("").split(",")) {
       if (!file.isBlank()) {
         files.add(file.strip());
       }

@@ -232,6 +232,8 @@ class CliTest {
     }
     refuses("quarkus.grpc.server.plain-text is false, but gRPC has no certificate; set quarkus.grpc.server.ssl.certificate and quarkus.grpc.server.ssl.key, or leave it out",
         "serve", "-Dquarkus.grpc.server.plain-text=false");
+    refuses("quarkus.grpc.server.ssl.key-store: " + text + " can't be read as a store of type jks with its password",
+        "serve", "-Dquarkus.grpc.server.ssl.key-store=" + text, "-Dquarkus.grpc.server.ssl.key-store-password=word");
   }
 
   /** Whether the program reads what it is given alike in every locale: a JVM by itself can't, and says so. */

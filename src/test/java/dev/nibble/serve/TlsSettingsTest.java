@@ -111,6 +111,29 @@ final class TlsSettingsTest {
     refuses("cut.key is not the key of the certificate in", HTTP + "files", at("ec.pem"), HTTP + "key-files", cut.toString());
   }
 
+  /** The framework's gRPC server waits for ever with one that it can't read. */
+  @Test
+  void storesOfGrpcAreTried() throws Exception {
+    made("own", "ec");
+    openssl("pkcs12", "-export", "-in", "own.pem", "-inkey", "own.key", "-name", "own", "-passout", "pass:word", "-out", "own.p12");
+    openssl("pkcs12", "-export", "-nokeys", "-in", "own.pem", "-passout", "pass:word", "-out", "keyless.p12");
+    Files.writeString(folder.resolve("text.jks"), "this is no store");
+    String keys = "quarkus.grpc.server.ssl.key-store";
+    String trust = "quarkus.grpc.server.ssl.trust-store";
+    String tls = "quarkus.grpc.server.plain-text";
+    assertThatCode(() -> check(pairs(keys, at("own.p12"), keys + "-password", "word", tls, "false"))).doesNotThrowAnyException();
+    assertThatCode(() -> check(pairs(keys, at("own.p12"), keys + "-password", "word", keys + "-type", "PKCS12", keys + "-alias", "own"))).doesNotThrowAnyException();
+    assertThatCode(() -> check(pairs(trust, at("keyless.p12"), trust + "-password", "word"))).doesNotThrowAnyException();
+    refuses("own.p12 can't be read as a store of type pkcs12 with its password", keys, at("own.p12"), keys + "-password", "other");
+    refuses("own.p12 can't be read as a store of type pkcs12 with no password", keys, at("own.p12"));
+    refuses("keyless.p12 holds no private key", keys, at("keyless.p12"), keys + "-password", "word");
+    refuses("text.jks can't be read as a store of type jks with its password", keys, at("text.jks"), keys + "-password", "word");
+    refuses("is given as a store of type pem; allowed: jks, pkcs12", keys, at("own.p12"), keys + "-type", "pem");
+    refuses("text.jks needs " + trust + "-password", trust, at("text.jks"));
+    refuses("text.jks can't be read as a store of type jks with its password", trust, at("text.jks"), trust + "-password", "word");
+    refuses("is false, but gRPC has no certificate", tls, "false");
+  }
+
   @Test
   void storesAndTrustAreLookedAt() throws Exception {
     made("own", "ec");
