@@ -46,4 +46,57 @@ final class MinimumKernel128 {
     out0.intoArray(out, outAt);
     out1.intoArray(out, outAt + 4);
   }
+
+  /**
+   * As {@link #add} for four vectors at a time: scales and minimums are converted once for all.
+   *
+   * @param outStride from one vector's outputs to the next one's
+   */
+  static void addFour(MemorySegment tiles, long scales, long stride, long minimums, int blocks, float[] sums, int sumsAt, float[] out, int outAt, int outStride, int row) {
+    scales += 2L * row;
+    minimums += 2L * row;
+    FloatVector out0a = FloatVector.fromArray(Lanes128.FLOATS, out, outAt);
+    FloatVector out0b = FloatVector.fromArray(Lanes128.FLOATS, out, outAt + 4);
+    FloatVector out1a = FloatVector.fromArray(Lanes128.FLOATS, out, outAt + outStride);
+    FloatVector out1b = FloatVector.fromArray(Lanes128.FLOATS, out, outAt + outStride + 4);
+    FloatVector out2a = FloatVector.fromArray(Lanes128.FLOATS, out, outAt + 2 * outStride);
+    FloatVector out2b = FloatVector.fromArray(Lanes128.FLOATS, out, outAt + 2 * outStride + 4);
+    FloatVector out3a = FloatVector.fromArray(Lanes128.FLOATS, out, outAt + 3 * outStride);
+    FloatVector out3b = FloatVector.fromArray(Lanes128.FLOATS, out, outAt + 3 * outStride + 4);
+    FloatVector eight = FloatVector.broadcast(Lanes128.FLOATS, 8f);
+    for (int b = sumsAt; b < sumsAt + blocks; b++) {
+      FloatVector scale0 = ((IntVector) ShortVector.fromMemorySegment(Lanes128.HALF_SHORTS, tiles, scales, LITTLE_ENDIAN).convertShape(S2I, Lanes128.INTS, 0))
+          .lanewise(LSHL, 13).and(Half.FLOAT_BITS).reinterpretAsFloats().mul(Half.FLOAT_SCALE);
+      FloatVector minimum0 = ((IntVector) ShortVector.fromMemorySegment(Lanes128.HALF_SHORTS, tiles, minimums, LITTLE_ENDIAN).convertShape(S2I, Lanes128.INTS, 0))
+          .lanewise(LSHL, 13).and(Half.FLOAT_BITS).reinterpretAsFloats().mul(Half.FLOAT_SCALE);
+      FloatVector all0 = scale0.fma(eight, minimum0);
+      FloatVector scale1 = ((IntVector) ShortVector.fromMemorySegment(Lanes128.HALF_SHORTS, tiles, scales + 8, LITTLE_ENDIAN).convertShape(S2I, Lanes128.INTS, 0))
+          .lanewise(LSHL, 13).and(Half.FLOAT_BITS).reinterpretAsFloats().mul(Half.FLOAT_SCALE);
+      FloatVector minimum1 = ((IntVector) ShortVector.fromMemorySegment(Lanes128.HALF_SHORTS, tiles, minimums + 8, LITTLE_ENDIAN).convertShape(S2I, Lanes128.INTS, 0))
+          .lanewise(LSHL, 13).and(Half.FLOAT_BITS).reinterpretAsFloats().mul(Half.FLOAT_SCALE);
+      FloatVector all1 = scale1.fma(eight, minimum1);
+      FloatVector sum0 = FloatVector.broadcast(Lanes128.FLOATS, sums[b]);
+      out0a = all0.fma(sum0, out0a);
+      out0b = all1.fma(sum0, out0b);
+      FloatVector sum1 = FloatVector.broadcast(Lanes128.FLOATS, sums[b + blocks]);
+      out1a = all0.fma(sum1, out1a);
+      out1b = all1.fma(sum1, out1b);
+      FloatVector sum2 = FloatVector.broadcast(Lanes128.FLOATS, sums[b + 2 * blocks]);
+      out2a = all0.fma(sum2, out2a);
+      out2b = all1.fma(sum2, out2b);
+      FloatVector sum3 = FloatVector.broadcast(Lanes128.FLOATS, sums[b + 3 * blocks]);
+      out3a = all0.fma(sum3, out3a);
+      out3b = all1.fma(sum3, out3b);
+      scales += stride;
+      minimums += 32;
+    }
+    out0a.intoArray(out, outAt);
+    out0b.intoArray(out, outAt + 4);
+    out1a.intoArray(out, outAt + outStride);
+    out1b.intoArray(out, outAt + outStride + 4);
+    out2a.intoArray(out, outAt + 2 * outStride);
+    out2b.intoArray(out, outAt + 2 * outStride + 4);
+    out3a.intoArray(out, outAt + 3 * outStride);
+    out3b.intoArray(out, outAt + 3 * outStride + 4);
+  }
 }

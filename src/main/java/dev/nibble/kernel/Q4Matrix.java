@@ -99,7 +99,12 @@ public final class Q4Matrix implements TiledMatrix {
   private void minimums256(Activations x, int tokens, float[] out, int stride, int first, int last) {
     for (int tile = first; tile < last; tile++) {
       long at = tile * tileBytes;
-      for (int token = 0; token < tokens; token++) {
+      int fours = tokens & -4;
+      for (int token = 0; token < fours; token += 4) {
+        MinimumKernel256.addFour(data, at, Int4Tile.BLOCK_BYTES, at + (long) blocks * Int4Tile.BLOCK_BYTES, blocks, x.sums, token * blocks, out,
+            token * stride + tile * TILE_ROWS, stride);
+      }
+      for (int token = fours; token < tokens; token++) {
         MinimumKernel256.add(data, at, Int4Tile.BLOCK_BYTES, at + (long) blocks * Int4Tile.BLOCK_BYTES, blocks, x.sums, token * blocks, out,
             token * stride + tile * TILE_ROWS);
       }
@@ -109,7 +114,14 @@ public final class Q4Matrix implements TiledMatrix {
   private void minimums128(Activations x, int tokens, float[] out, int stride, int first, int last) {
     for (int tile = first; tile < last; tile++) {
       long at = tile * tileBytes;
-      for (int token = 0; token < tokens; token++) {
+      int fours = tokens & -4;
+      for (int token = 0; token < fours; token += 4) {
+        for (int row = 0; row < TILE_ROWS; row += TILE_ROWS / 2) {
+          MinimumKernel128.addFour(data, at, Int4Tile.BLOCK_BYTES, at + (long) blocks * Int4Tile.BLOCK_BYTES, blocks, x.sums, token * blocks, out,
+              token * stride + tile * TILE_ROWS + row, stride, row);
+        }
+      }
+      for (int token = fours; token < tokens; token++) {
         for (int row = 0; row < TILE_ROWS; row += TILE_ROWS / 2) {
           MinimumKernel128.add(data, at, Int4Tile.BLOCK_BYTES, at + (long) blocks * Int4Tile.BLOCK_BYTES, blocks, x.sums, token * blocks, out,
               token * stride + tile * TILE_ROWS + row, row);

@@ -35,7 +35,7 @@ public final class DecoderLoader {
   public interface Progress {
     void packed(long bytes, long totalBytes);
 
-    /** A sentence about what is odd in the file, and does no harm. */
+    /** A sentence about what is odd in the file and does no harm, or what is lost of its weights. */
     default void remark(String sentence) {}
 
     /** Told once, before memory is taken for weights. */
@@ -87,6 +87,7 @@ public final class DecoderLoader {
       DecoderLoader loader = new DecoderLoader(file, families, pool, progress);
       Decoder model = loader.decoder(new Products(pool, choice.mode()), cache);
       loader.firstPass(model);
+      loader.tellLosses();
       return new Loaded(model, choice, threads, loader.formats);
     } catch (RuntimeException | IOException e) {
       pool.close();
@@ -102,6 +103,18 @@ public final class DecoderLoader {
    */
   public static Decoder load(ModelFile file, Families families, Products products, KvCacheOptions cache) throws IOException {
     return new DecoderLoader(file, families, products.pool(), (done, total) -> {}).decoder(products, cache);
+  }
+
+  private void tellLosses() {
+    for (TensorFormat format : formats) {
+      switch (TileMapping.of(format)) {
+        case TileMapping.Rounded rounded -> progress.remark("Weights of " + file.name() + " in " + format + " are computed with a loss: " + rounded.loss() + ".");
+        case TileMapping.Exact exact -> {
+          // nothing to tell
+        }
+        case TileMapping.None none -> throw new IllegalStateException(format + " was refused");
+      }
+    }
   }
 
   private Decoder decoder(Products products, KvCacheOptions cache) throws IOException {

@@ -15,6 +15,9 @@ import dev.nibble.tensor.TensorFormat;
 import java.io.IOException;
 import java.nio.ByteBuffer;
 import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.List;
+import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.ValueSource;
@@ -53,6 +56,29 @@ final class ReferenceFilesTest {
   @ValueSource(strings = {"q4_1", "q5_0", "q5_1", "q2_k", "q3_k_m", "q4_k_m", "q5_k_m", "q6_k", "iq2_xs", "iq3_s", "iq4_nl", "iq4_xs"})
   void tilesAreAsCloseAsRoundedInputsAllow(String name) throws IOException {
     check(SharedFixtures.require("reference/gguf/home-" + name + ".gguf"), name, ROUNDED_INPUTS);
+  }
+
+  @Test
+  void lossesAreTold() throws IOException {
+    assertThat(remarks("q4_1")).isEmpty();
+    assertThat(remarks("q4_k_m")).singleElement().asString().startsWith("Weights of ")
+        .endsWith("home-q4_k_m.gguf in Q4_K are computed with a loss: the scale and the minimum of each 32 weights are rounded to FP16.");
+  }
+
+  private static List<String> remarks(String name) throws IOException {
+    List<String> remarks = new ArrayList<>();
+    try (ModelFile file = GgufFile.open(SharedFixtures.require("reference/gguf/home-" + name + ".gguf"))) {
+      DecoderLoader.load(file, 1, KvCacheOptions.EXACT, new DecoderLoader.Progress() {
+        @Override
+        public void packed(long bytes, long totalBytes) {}
+
+        @Override
+        public void remark(String sentence) {
+          remarks.add(sentence);
+        }
+      });
+    }
+    return remarks;
   }
 
   private static void check(Path model, String name, float tolerance) throws IOException {
