@@ -41,10 +41,10 @@ final class Q41Codec implements BlockEncoder, AffineCodec {
   public void split(byte[] in, int at, AffineRow row, int first) {
     row.scales[first / AffineRow.GROUP] = Half.bits(in, at);
     row.minimums[first / AffineRow.GROUP] = Half.bits(in, at + MINIMUM);
-    for (int j = 0; j < PAIRS; j++) {
-      int pair = in[at + QUANTS + j];
-      row.nibbles[first + j] = (byte) (pair & 15);
-      row.nibbles[first + PAIRS + j] = (byte) (pair >> 4 & 15);
+    for (int j = 0; j < PAIRS; j += Long.BYTES) {
+      long pairs = EightBytes.get(in, at + QUANTS + j);
+      EightBytes.set(row.nibbles, first + j, pairs & EightBytes.NIBBLES);
+      EightBytes.set(row.nibbles, first + PAIRS + j, pairs >>> 4 & EightBytes.NIBBLES);
     }
   }
 

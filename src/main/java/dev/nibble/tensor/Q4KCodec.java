@@ -40,8 +40,8 @@ final class Q4KCodec implements AffineCodec {
     for (int group = 0; group < 8; group++) {
       row.scales[first / AffineRow.GROUP + group] = Half.of(scale * KScales.scale(in, at + SCALES, group));
       row.minimums[first / AffineRow.GROUP + group] = Half.of(-minimum * KScales.minimum(in, at + SCALES, group));
-      for (int i = 0; i < 32; i++) {
-        row.nibbles[first + 32 * group + i] = (byte) (in[at + QUANTS + group / 2 * 32 + i] >> group % 2 * 4 & 15);
+      for (int i = 0; i < 32; i += Long.BYTES) {
+        EightBytes.set(row.nibbles, first + 32 * group + i, EightBytes.get(in, at + QUANTS + group / 2 * 32 + i) >>> group % 2 * 4 & EightBytes.NIBBLES);
       }
     }
   }

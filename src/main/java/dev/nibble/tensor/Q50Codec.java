@@ -24,8 +24,9 @@ final class Q50Codec extends IntegerBlocks implements BlockEncoder {
   @Override
   public void split(byte[] in, int at, IntegerRow row, int first) {
     row.scale(first, 2 * PAIRS, Half.bits(in, at));
-    for (int j = 0; j < 2 * PAIRS; j++) {
-      row.weights[first + j] = (byte) (FiveBits.get(in, at + HIGH, at + QUANTS, j) - OFFSET);
+    for (int j = 0; j < 2 * PAIRS; j += Long.BYTES) {
+      long low = EightBytes.get(in, at + QUANTS + j % PAIRS) >>> j / PAIRS * 4 & EightBytes.NIBBLES;
+      EightBytes.set(row.weights, first + j, EightBytes.less(low | EightBytes.fifthBits(in[at + HIGH + j / 8] & 0xff), OFFSET));
     }
   }
 

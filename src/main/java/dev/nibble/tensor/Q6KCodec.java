@@ -1,8 +1,5 @@
 package dev.nibble.tensor;
 
-import java.lang.invoke.MethodHandles;
-import java.lang.invoke.VarHandle;
-import java.nio.ByteOrder;
 import java.util.Arrays;
 
 /**
@@ -19,7 +16,6 @@ import java.util.Arrays;
  * precise.
  */
 final class Q6KCodec extends IntegerBlocks implements BlockEncoder {
-  private static final VarHandle LONGS = MethodHandles.byteArrayViewVarHandle(long[].class, ByteOrder.LITTLE_ENDIAN);
   private static final int WEIGHTS = 256;
   private static final int HIGH = WEIGHTS / 2;
   private static final int SCALES = HIGH + WEIGHTS / 4;
@@ -36,10 +32,9 @@ final class Q6KCodec extends IntegerBlocks implements BlockEncoder {
     row.scale(first, WEIGHTS, Half.bits(in, at + SCALE));
     System.arraycopy(in, at + SCALES, row.factors, first / IntegerRow.FACTOR_WEIGHTS, WEIGHTS / GROUP);
     for (int i = 0; i < WEIGHTS; i += Long.BYTES) {
-      long low = (long) LONGS.get(in, at + lowByte(i)) >>> lowShift(i) & 0x0f0f0f0f0f0f0f0fL;
-      long high = (long) LONGS.get(in, at + HIGH + TwoBits.place(i)) >>> TwoBits.shift(i) & 0x0303030303030303L;
-      // Bytes of 0 to 63 less 32: setting bit 7 first keeps one byte from borrowing of the next, and is taken back.
-      LONGS.set(row.weights, first + i, ((low | high << 4 | 0x8080808080808080L) - 0x2020202020202020L) ^ 0x8080808080808080L);
+      long low = EightBytes.get(in, at + lowByte(i)) >>> lowShift(i) & EightBytes.NIBBLES;
+      long high = EightBytes.get(in, at + HIGH + TwoBits.place(i)) >>> TwoBits.shift(i) & 0x0303030303030303L;
+      EightBytes.set(row.weights, first + i, EightBytes.less(low | high << 4, 32));
     }
   }
 

@@ -35,7 +35,9 @@ final class Q80Codec implements BlockEncoder, IntegerCodec {
   @Override
   public void split(byte[] in, int at, IntegerRow row, int first) {
     row.scale(first, WEIGHTS, Half.bits(in, at));
-    System.arraycopy(in, at + QUANTS, row.weights, first, WEIGHTS);
+    for (int j = 0; j < WEIGHTS; j += Long.BYTES) {
+      EightBytes.set(row.weights, first + j, EightBytes.get(in, at + QUANTS + j));
+    }
   }
 
   @Override
