@@ -1,7 +1,7 @@
 package dev.nibble.cli;
 
-import dev.nibble.format.ModelFile;
 import dev.nibble.format.Printable;
+import dev.nibble.format.gguf.ModelFile;
 import dev.nibble.format.pack.PackFile;
 import dev.nibble.model.MemoryNeed;
 import dev.nibble.model.MemoryPlan;

@@ -1,7 +1,7 @@
 package dev.nibble.engine;
 
-import dev.nibble.format.ModelFile;
 import dev.nibble.format.gguf.GgufMetadata;
+import dev.nibble.format.gguf.ModelFile;
 import dev.nibble.format.pack.PackFile;
 import java.io.IOException;
 import java.io.InputStream;

@@ -1,9 +1,9 @@
 package dev.nibble.engine;
 
-import dev.nibble.format.ModelFile;
 import dev.nibble.format.gguf.GgufFile;
 import dev.nibble.format.gguf.GgufKeyException;
 import dev.nibble.format.gguf.InspectReport;
+import dev.nibble.format.gguf.ModelFile;
 import dev.nibble.format.pack.PackCache;
 import dev.nibble.format.pack.PackFile;
 import dev.nibble.format.pack.PackWriter;

@@ -1,7 +1,7 @@
 package dev.nibble.engine;
 
-import dev.nibble.format.ModelFile;
 import dev.nibble.format.gguf.GgufKeyException;
+import dev.nibble.format.gguf.ModelFile;
 import dev.nibble.format.pack.PackFile;
 import dev.nibble.kernel.Processors;
 import dev.nibble.model.DecoderLoader;

@@ -1,7 +1,7 @@
 package dev.nibble.model;
 
-import dev.nibble.format.ModelFile;
 import dev.nibble.format.gguf.GgufTensor;
+import dev.nibble.format.gguf.ModelFile;
 import dev.nibble.kernel.KernelMode;
 import dev.nibble.kernel.Products;
 import dev.nibble.kernel.TiledMatrix;

@@ -1,7 +1,7 @@
 package dev.nibble.model;
 
-import dev.nibble.format.ModelFile;
 import dev.nibble.format.gguf.GgufTensor;
+import dev.nibble.format.gguf.ModelFile;
 import dev.nibble.kernel.tile.TileMapping;
 import dev.nibble.model.kvcache.KvCacheFormat;
 import dev.nibble.model.kvcache.KvCacheOptions;

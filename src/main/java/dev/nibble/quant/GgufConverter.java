@@ -1,8 +1,8 @@
 package dev.nibble.quant;
 
-import dev.nibble.format.ModelFile;
 import dev.nibble.format.gguf.GgufValue;
 import dev.nibble.format.gguf.GgufWriter;
+import dev.nibble.format.gguf.ModelFile;
 import dev.nibble.quant.QuantizationReport.Fallback;
 import dev.nibble.quant.QuantizationReport.TensorReport;
 import java.io.IOException;

@@ -4,7 +4,6 @@ import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
 import com.sun.management.ThreadMXBean;
-import dev.nibble.format.ModelFile;
 import dev.nibble.format.gguf.GgufFile;
 import dev.nibble.format.gguf.GgufKeyException;
 import dev.nibble.format.gguf.GgufTensor;
@@ -13,6 +12,7 @@ import dev.nibble.format.gguf.GgufValue;
 import dev.nibble.format.gguf.GgufWriter;
 import dev.nibble.format.gguf.InspectReport;
 import dev.nibble.format.gguf.InvalidGgufException;
+import dev.nibble.format.gguf.ModelFile;
 import dev.nibble.model.MemoryNeed;
 import dev.nibble.model.kvcache.KvCacheOptions;
 import dev.nibble.model.spec.InvalidModelException;

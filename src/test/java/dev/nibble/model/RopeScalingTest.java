@@ -3,8 +3,8 @@ package dev.nibble.model;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
-import dev.nibble.format.ModelFile;
 import dev.nibble.format.gguf.GgufValue;
+import dev.nibble.format.gguf.ModelFile;
 import dev.nibble.format.pack.PackFile;
 import dev.nibble.format.pack.PackWriter;
 import dev.nibble.kernel.WorkerPool;

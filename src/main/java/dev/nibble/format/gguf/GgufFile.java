@@ -1,7 +1,6 @@
 package dev.nibble.format.gguf;
 
 import dev.nibble.format.InputFile;
-import dev.nibble.format.ModelFile;
 import dev.nibble.kernel.RowSource;
 import dev.nibble.kernel.TilePacker;
 import dev.nibble.kernel.TiledMatrix;

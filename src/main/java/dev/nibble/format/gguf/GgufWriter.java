@@ -1,6 +1,5 @@
 package dev.nibble.format.gguf;
 
-import dev.nibble.format.ModelFile;
 import dev.nibble.format.NewFile;
 import dev.nibble.tensor.TensorFormat;
 import java.io.BufferedOutputStream;

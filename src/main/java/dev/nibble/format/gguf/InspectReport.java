@@ -3,7 +3,6 @@ package dev.nibble.format.gguf;
 import com.fasterxml.jackson.databind.node.ArrayNode;
 import com.fasterxml.jackson.databind.node.JsonNodeFactory;
 import com.fasterxml.jackson.databind.node.ObjectNode;
-import dev.nibble.format.ModelFile;
 import dev.nibble.format.Printable;
 import dev.nibble.kernel.tile.TileMapping;
 import dev.nibble.tensor.TensorFormat;

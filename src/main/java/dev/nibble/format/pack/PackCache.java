@@ -1,9 +1,9 @@
 package dev.nibble.format.pack;
 
-import dev.nibble.format.ModelFile;
 import dev.nibble.format.NewFile;
 import dev.nibble.format.UnwritableFileException;
 import dev.nibble.format.gguf.GgufFile;
+import dev.nibble.format.gguf.ModelFile;
 import dev.nibble.kernel.WorkerPool;
 import java.io.IOException;
 import java.nio.charset.StandardCharsets;

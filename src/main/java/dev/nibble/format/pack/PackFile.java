@@ -1,12 +1,12 @@
 package dev.nibble.format.pack;
 
 import dev.nibble.format.InputFile;
-import dev.nibble.format.ModelFile;
 import dev.nibble.format.gguf.FileBytes;
 import dev.nibble.format.gguf.GgufFile;
 import dev.nibble.format.gguf.GgufMetadata;
 import dev.nibble.format.gguf.GgufTensor;
 import dev.nibble.format.gguf.InvalidGgufException;
+import dev.nibble.format.gguf.ModelFile;
 import dev.nibble.kernel.TiledMatrix;
 import dev.nibble.kernel.WorkerPool;
 import dev.nibble.kernel.tile.TileLayout;

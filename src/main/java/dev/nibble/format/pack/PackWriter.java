@@ -1,11 +1,11 @@
 package dev.nibble.format.pack;
 
-import dev.nibble.format.ModelFile;
 import dev.nibble.format.NewFile;
 import dev.nibble.format.UnwritableFileException;
 import dev.nibble.format.gguf.FileBytes;
 import dev.nibble.format.gguf.GgufFile;
 import dev.nibble.format.gguf.GgufTensor;
+import dev.nibble.format.gguf.ModelFile;
 import dev.nibble.kernel.RowSource;
 import dev.nibble.kernel.TilePacker;
 import dev.nibble.kernel.WorkerPool;

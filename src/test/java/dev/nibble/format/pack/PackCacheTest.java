@@ -3,10 +3,10 @@ package dev.nibble.format.pack;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
-import dev.nibble.format.ModelFile;
 import dev.nibble.format.gguf.GgufFile;
 import dev.nibble.format.gguf.GgufTensor;
 import dev.nibble.format.gguf.InvalidGgufException;
+import dev.nibble.format.gguf.ModelFile;
 import dev.nibble.tensor.TensorFormat;
 import java.io.IOException;
 import java.nio.file.Files;

@@ -3,12 +3,12 @@ package dev.nibble.format.pack;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
-import dev.nibble.format.ModelFile;
 import dev.nibble.format.UnwritableFileException;
 import dev.nibble.format.gguf.GgufFile;
 import dev.nibble.format.gguf.GgufTensor;
 import dev.nibble.format.gguf.GgufValue;
 import dev.nibble.format.gguf.GgufWriter;
+import dev.nibble.format.gguf.ModelFile;
 import dev.nibble.kernel.WorkerPool;
 import dev.nibble.kernel.tile.TileLayout;
 import dev.nibble.kernel.tile.TileMapping;

@@ -2,11 +2,11 @@ package dev.nibble.format.pack;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
-import dev.nibble.format.ModelFile;
 import dev.nibble.format.gguf.GgufFile;
 import dev.nibble.format.gguf.GgufTensor;
 import dev.nibble.format.gguf.GgufValue;
 import dev.nibble.format.gguf.GgufWriter;
+import dev.nibble.format.gguf.ModelFile;
 import dev.nibble.kernel.WorkerPool;
 import dev.nibble.tensor.TensorFormat;
 import java.io.IOException;

@@ -1,7 +1,5 @@
-package dev.nibble.format;
+package dev.nibble.format.gguf;
 
-import dev.nibble.format.gguf.GgufMetadata;
-import dev.nibble.format.gguf.GgufTensor;
 import dev.nibble.kernel.TiledMatrix;
 import dev.nibble.kernel.WorkerPool;
 import java.io.IOException;
