@@ -267,6 +267,8 @@ container_part() {
   size=$(du -sm --apparent-size "$mount" | cut -f 1)
   printf '         image: %s MB, of which the base %s MB\n' "$size" "$(du -sm --apparent-size "$work/base" | cut -f 1)"
   check "image of at most $most_image_mb MB" test "$size" -le $most_image_mb
+  check "its licence, and a bill of materials with those of its parts" bash -c "test -s '$mount/usr/share/doc/nibble/LICENSE' &&
+    grep -q '\"bomFormat\" : \"CycloneDX\"' '$mount/usr/share/doc/nibble/nibble.cdx.json' && grep -q Apache-2.0 '$mount/usr/share/doc/nibble/nibble.cdx.json'"
   check "no shell in it" bash -c "! find '$mount' -name sh -o -name bash -o -name busybox | grep ."
   check "user, ports, labels, health check" bash -c "config=\$($(declare -f store); work=$work; store inspect --type image localhost/nibble) &&
     grep -q '\"User\": \"65532:65532\"' <<<\"\$config\" && grep -q '\"8080/tcp\"' <<<\"\$config\" && grep -q '\"9000/tcp\"' <<<\"\$config\" &&

@@ -58,7 +58,7 @@ public final class GgufMetadata {
     return switch (values.get(key)) {
       case null -> OptionalDouble.empty();
       case GgufValue.Real real -> OptionalDouble.of(real.value());
-      case GgufValue.Whole whole -> OptionalDouble.of(whole.value());
+      case GgufValue.Whole whole -> OptionalDouble.of((double) whole.value());
       case GgufValue other -> throw wrong(key, other, "a number");
     };
   }

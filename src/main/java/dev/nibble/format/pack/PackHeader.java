@@ -224,7 +224,7 @@ record PackHeader(long fileBytes, Source source, List<Section> sections) {
   private static List<Section> sections(ByteBuffer in, int count, long fileBytes, String file) throws InvalidPackException {
     List<Section> sections = new ArrayList<>();
     Set<String> names = new HashSet<>();
-    long end = in.capacity() + CHECKSUM_BYTES;
+    long end = (long) in.capacity() + CHECKSUM_BYTES;
     in.position(FIXED_BYTES);
     for (int i = 0; i < count; i++) {
       Section section = section(in, i, file);

@@ -26,8 +26,8 @@ final class Filters {
       entry("filesizeformat", Filters::fileSize), entry("first", Filters::first), entry("float", Filters::toReal), entry("forceescape", Filters::forceEscape),
       entry("format", Filters::format), entry("groupby", Filters::groupBy), entry("indent", Filters::indent), entry("int", Filters::toWhole), entry("join", Filters::join),
       entry("last", Filters::last), entry("length", Filters::length), entry("list", Filters::list), entry("lower", text("do_lower", TextMethods::lower)),
-      entry("items", Filters::items), entry("map", Filters::map), entry("min", (in, arguments) -> extreme("do_min", in, arguments, false)),
-      entry("max", (in, arguments) -> extreme("do_max", in, arguments, true)), entry("pprint", Filters::prettyPrint),
+      entry("items", Filters::items), entry("map", Filters::map), entry("min", (in, arguments) -> extreme(in, arguments, false)),
+      entry("max", (in, arguments) -> extreme(in, arguments, true)), entry("pprint", Filters::prettyPrint),
       entry("reject", (in, arguments) -> select(in, arguments, false, false)), entry("rejectattr", (in, arguments) -> select(in, arguments, false, true)),
       entry("replace", Filters::replace), entry("reverse", Filters::reverse), entry("round", Filters::round), entry("safe", Filters::safe),
       entry("select", (in, arguments) -> select(in, arguments, true, false)), entry("selectattr", (in, arguments) -> select(in, arguments, true, true)),
@@ -539,7 +539,7 @@ final class Filters {
     });
   }
 
-  private static Value extreme(String name, Interpreter in, Arguments arguments, boolean most) {
+  private static Value extreme(Interpreter in, Arguments arguments, boolean most) {
     Value[] given = BY_ATTRIBUTE.bind(arguments);
     Iterator<Value> items = Sequences.iterator(given[0]);
     if (!items.hasNext()) {

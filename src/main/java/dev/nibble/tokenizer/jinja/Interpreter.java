@@ -496,7 +496,7 @@ final class Interpreter {
   }
 
   private Arguments arguments(Expression.CallArguments given, Frame frame) {
-    if (given == Expression.CallArguments.NONE) {
+    if (given.equals(Expression.CallArguments.NONE)) {
       return Arguments.NONE;
     }
     List<Value> positional = all(given.positional(), frame);

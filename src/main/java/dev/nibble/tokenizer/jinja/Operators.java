@@ -45,6 +45,7 @@ final class Operators {
     };
   }
 
+  @SuppressWarnings("ReferenceEquality") // A view equals itself whatever is in it, as in Python.
   static boolean equal(Value a, Value b, Work work) {
     if (a instanceof Text x && b instanceof Text y) {
       work.spend(Math.min(x.value().length(), y.value().length()));

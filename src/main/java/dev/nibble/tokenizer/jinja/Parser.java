@@ -19,7 +19,6 @@ final class Parser {
   private static final int MAX_DIGITS = 4300; // of an integer, as in Python
   private static final Set<String> SPECIAL = Set.of("caller", "kwargs", "varargs");
 
-  private final Source source;
   private final List<Token> tokens;
   private final Map<String, Node.Block> blocks = new LinkedHashMap<>();
   private final Deque<String> tags = new ArrayDeque<>(); // of the statements that are open
@@ -41,7 +40,6 @@ final class Parser {
   }
 
   Parser(Source source) {
-    this.source = source;
     tokens = Lexer.tokens(source.text());
   }
 
