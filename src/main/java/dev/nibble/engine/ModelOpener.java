@@ -19,7 +19,6 @@ import dev.nibble.tokenizer.Tokenizer;
 import dev.nibble.tokenizer.VocabularyTokenizer;
 import java.io.IOException;
 import java.io.InputStream;
-import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 import java.nio.file.Files;
 import java.nio.file.Path;
@@ -37,8 +36,14 @@ public final class ModelOpener {
 
   private ModelOpener() {}
 
-  /** A model, its tokenizer, and what is told of it. */
-  public record Opened(ModelInfo info, DecoderLoader.Loaded loaded, Tokenizer tokenizer, MemoryPlan memory) {
+  /** A model, its tokenizer, and what is told of it. Closing it ends its threads and gives its weights' memory back: nobody may compute with it any more. */
+  public record Opened(ModelInfo info, DecoderLoader.Loaded loaded, Tokenizer tokenizer, MemoryPlan memory) implements AutoCloseable {
+    @Override
+    public void close() {
+      loaded.close();
+    }
+
+
     /** Which code multiplies matrices: {@code vector} or {@code scalar}. */
     public String kernels() {
       return switch (loaded.kernels().mode()) {
@@ -88,10 +93,15 @@ public final class ModelOpener {
       Tokenizer tokenizer = new VocabularyTokenizer(GgufVocabulary.read(file.metadata()));
       MemoryPlan plan = MemoryPlan.here(MemoryNeed.of(file, cache).weights());
       progress.planned(plan);
-      DecoderLoader.Loaded loaded = DecoderLoader.load(file, count, cache, progress);
-      file.guard();
       InspectReport report = new InspectReport(file);
       long created = path.isPresent() ? Files.getLastModifiedTime(path.get()).toInstant().getEpochSecond() : EMBEDDED_CREATED;
+      DecoderLoader.Loaded loaded = DecoderLoader.load(file, count, cache, progress);
+      try {
+        file.guard();
+      } catch (IOException e) {
+        loaded.close();
+        throw e;
+      }
       ModelInfo info = new ModelInfo(name.orElse(path.map(ModelOpener::nameOf).orElse(EMBEDDED)), file.metadata().requireString("general.architecture"),
           report.parameters(), loaded.model().contextLength(), tokenizer.vocabularySize(), report.bitsPerWeight(), Math.min(created, Instant.now().getEpochSecond()));
       return new Opened(info, loaded, tokenizer, plan);
@@ -152,10 +162,7 @@ public final class ModelOpener {
 
   static GgufFile embedded() throws IOException {
     try (InputStream in = embeddedBytes()) {
-      byte[] bytes = in.readAllBytes();
-      MemorySegment memory = Arena.global().allocate(bytes.length, 64);
-      MemorySegment.copy(MemorySegment.ofArray(bytes), 0, memory, 0, bytes.length);
-      return GgufFile.of(memory, EMBEDDED);
+      return GgufFile.of(MemorySegment.ofArray(in.readAllBytes()), EMBEDDED);
     }
   }
 }

@@ -51,21 +51,26 @@ public final class ModelTrial {
         DecoderLoader.check(file);
         return Outcome.TOO_LARGE;
       }
-      LanguageModel model = DecoderLoader.load(file, Processors.physicalCores(), KvCacheOptions.DEFAULT, (done, total) -> {}).model();
-      int[] ids = tokenizer.encodeWithSpecials(TEXT, false);
-      ids = ids.length == 0 ? new int[1] : Arrays.copyOf(ids, Math.min(ids.length, Math.min(MAX_TOKENS, model.longestSequence())));
-      float[] logits = new float[model.vocabularySize()];
-      try (LanguageModel.Sequence sequence = model.newSequence(ids.length)) {
-        sequence.append(ids, 0, ids.length, logits);
-      }
-      for (int id = 0; id < logits.length; id++) {
-        if (!Float.isFinite(logits[id])) {
-          throw new InvalidModelException("the model in " + file.name() + " can't be run: the logit of token " + id + " is " + logits[id] + " at the first pass");
-        }
+      try (DecoderLoader.Loaded loaded = DecoderLoader.load(file, Processors.physicalCores(), KvCacheOptions.DEFAULT, (done, total) -> {})) {
+        answer(file, tokenizer, loaded.model());
       }
       return Outcome.ANSWERED;
     } catch (GgufKeyException e) {
       throw new InvalidModelException("the model can't be run: " + e.getMessage());
+    }
+  }
+
+  private static void answer(ModelFile file, Tokenizer tokenizer, LanguageModel model) throws InvalidModelException {
+    int[] ids = tokenizer.encodeWithSpecials(TEXT, false);
+    ids = ids.length == 0 ? new int[1] : Arrays.copyOf(ids, Math.min(ids.length, Math.min(MAX_TOKENS, model.longestSequence())));
+    float[] logits = new float[model.vocabularySize()];
+    try (LanguageModel.Sequence sequence = model.newSequence(ids.length)) {
+      sequence.append(ids, 0, ids.length, logits);
+    }
+    for (int id = 0; id < logits.length; id++) {
+      if (!Float.isFinite(logits[id])) {
+        throw new InvalidModelException("the model in " + file.name() + " can't be run: the logit of token " + id + " is " + logits[id] + " at the first pass");
+      }
     }
   }
 

@@ -43,6 +43,7 @@ public final class SequentialEngine implements Engine {
   private final int vocabularySize; // ids that can be chosen: a model may pad its vocabulary beyond the tokenizer's
   private final boolean[] endsGeneration; // [vocabulary]
   private final Thread thread;
+  private final Runnable ended;
 
   // Used by the engine's thread alone.
   private final float[] logits; // [model's vocabulary]
@@ -81,20 +82,28 @@ public final class SequentialEngine implements Engine {
     this(info, languageModel, tokenizer, options, observer, NanoClock.SYSTEM);
   }
 
+  /** Keeps its model. */
+  public SequentialEngine(ModelInfo info, LanguageModel languageModel, Tokenizer tokenizer, EngineOptions options, EngineObserver observer, NanoClock clock) {
+    this(info, languageModel, tokenizer, options, observer, clock, () -> {});
+  }
+
   /**
    * Starts the engine's thread.
    *
    * @param info what is told of the model; answers keep to the smaller of its and the model's context length
    * @param observer hears what requests go through; what it throws is logged once and harms none of them
    * @param clock by which deadlines pass and durations are told
+   * @param ended run once when the engine is closed and computes no more: here the model's memory may be given back
    */
-  public SequentialEngine(ModelInfo info, LanguageModel languageModel, Tokenizer tokenizer, EngineOptions options, EngineObserver observer, NanoClock clock) {
+  public SequentialEngine(ModelInfo info, LanguageModel languageModel, Tokenizer tokenizer, EngineOptions options, EngineObserver observer, NanoClock clock,
+      Runnable ended) {
     this.info = info;
     this.languageModel = languageModel;
     this.tokenizer = tokenizer;
     this.options = options;
     this.observer = GuardedObserver.of(observer);
     this.clock = clock;
+    this.ended = ended;
     pace = new PrefillPace(options);
     contextLength = Math.min(info.contextLength(), languageModel.contextLength());
     vocabularySize = Math.min(languageModel.vocabularySize(), tokenizer.vocabularySize());
@@ -522,12 +531,16 @@ public final class SequentialEngine implements Engine {
   // ---- the engine's thread
 
   private void work() {
-    Task task = take();
-    while (task != null) {
-      lastStep = clock.nanoTime();
-      task.run();
-      lastStep = NO_STEP;
-      task = take();
+    try {
+      Task task = take();
+      while (task != null) {
+        lastStep = clock.nanoTime();
+        task.run();
+        lastStep = NO_STEP;
+        task = take();
+      }
+    } finally {
+      ended.run();
     }
   }
 

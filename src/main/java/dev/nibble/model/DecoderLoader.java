@@ -3,6 +3,7 @@ package dev.nibble.model;
 import dev.nibble.format.gguf.GgufTensor;
 import dev.nibble.format.gguf.ModelFile;
 import dev.nibble.kernel.KernelMode;
+import dev.nibble.kernel.NativeMemory;
 import dev.nibble.kernel.Products;
 import dev.nibble.kernel.TiledMatrix;
 import dev.nibble.kernel.WorkerPool;
@@ -43,26 +44,37 @@ public final class DecoderLoader {
   }
 
   /**
-   * A model ready to compute.
+   * A model ready to compute. Closing it ends its threads and gives its weights' memory back: nobody may compute with it any more.
    *
    * @param kernels the code chosen for this process
    * @param threads that compute
    * @param formats of its matrices
+   * @param pool the threads
+   * @param memory of the weights
    */
-  public record Loaded(Decoder model, KernelMode.Choice kernels, int threads, Set<TensorFormat> formats) {}
+  public record Loaded(Decoder model, KernelMode.Choice kernels, int threads, Set<TensorFormat> formats, WorkerPool pool, NativeMemory memory)
+      implements AutoCloseable {
+    @Override
+    public void close() {
+      pool.close();
+      memory.close();
+    }
+  }
 
   private final ModelFile file;
   private final Family family;
   private final WorkerPool pool; // null where the model is only checked
+  private final NativeMemory memory;
   private final Progress progress;
   private final Set<TensorFormat> formats = EnumSet.noneOf(TensorFormat.class);
   private final long total;
   private long done;
 
-  private DecoderLoader(ModelFile file, Families families, WorkerPool pool, Progress progress) throws InvalidModelException {
+  private DecoderLoader(ModelFile file, Families families, WorkerPool pool, NativeMemory memory, Progress progress) throws InvalidModelException {
     this.file = file;
     this.family = families.of(file.metadata());
     this.pool = pool;
+    this.memory = memory;
     this.progress = progress;
     total = file.tensors().stream().mapToLong(GgufTensor::bytes).sum();
   }
@@ -76,33 +88,35 @@ public final class DecoderLoader {
    * Loads a model.
    *
    * @param families that it may be of
-   * @param threads that compute; they live as long as the process
+   * @param threads that compute; they live until the model is closed
    * @throws InvalidModelException if the file's model is of another kind, or its parts do not go together
    * @throws IOException if the file can't be read
    */
   public static Loaded load(ModelFile file, Families families, int threads, KvCacheOptions cache, Progress progress) throws IOException {
     KernelMode.Choice choice = KernelMode.detect();
     WorkerPool pool = new WorkerPool(threads);
+    NativeMemory memory = new NativeMemory();
     try {
-      DecoderLoader loader = new DecoderLoader(file, families, pool, progress);
+      DecoderLoader loader = new DecoderLoader(file, families, pool, memory, progress);
       Decoder model = loader.decoder(new Products(pool, choice.mode()), cache);
       loader.firstPass(model);
       loader.tellLosses();
-      return new Loaded(model, choice, threads, loader.formats);
-    } catch (RuntimeException | IOException e) {
+      return new Loaded(model, choice, threads, loader.formats, pool, memory);
+    } catch (RuntimeException | IOException | Error e) {
       pool.close();
+      memory.close();
       throw e;
     }
   }
 
   /**
-   * Makes a model that computes with given workers, which stay the caller's.
+   * Makes a model that computes with given workers and keeps its weights in given memory, which stay the caller's.
    *
    * @throws InvalidModelException if the file's model is of another kind, or its parts do not go together
    * @throws IOException if the file can't be read
    */
-  public static Decoder load(ModelFile file, Families families, Products products, KvCacheOptions cache) throws IOException {
-    return new DecoderLoader(file, families, products.pool(), (done, total) -> {}).decoder(products, cache);
+  public static Decoder load(ModelFile file, Families families, Products products, NativeMemory memory, KvCacheOptions cache) throws IOException {
+    return new DecoderLoader(file, families, products.pool(), memory, (done, total) -> {}).decoder(products, cache);
   }
 
   private void tellLosses() {
@@ -140,7 +154,7 @@ public final class DecoderLoader {
    * @throws IOException if the file can't be read
    */
   public static DecoderSpec check(ModelFile file) throws IOException {
-    DecoderLoader loader = new DecoderLoader(file, Families.KNOWN, null, (done, total) -> {});
+    DecoderLoader loader = new DecoderLoader(file, Families.KNOWN, null, null, (done, total) -> {});
     DecoderSpec spec = loader.spec();
     loader.weights(spec);
     return spec;
@@ -257,7 +271,7 @@ public final class DecoderLoader {
     }
     TiledMatrix matrix;
     try {
-      matrix = file.matrix(tensor, rows, columns, pool);
+      matrix = file.matrix(tensor, rows, columns, memory, pool);
     } catch (IllegalArgumentException e) {
       throw invalid("tensor " + tensor.name() + ": " + e.getMessage());
     }

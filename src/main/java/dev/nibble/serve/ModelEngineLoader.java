@@ -5,6 +5,7 @@ import dev.nibble.engine.EngineObserver;
 import dev.nibble.engine.EngineOptions;
 import dev.nibble.engine.ModelIdentity;
 import dev.nibble.engine.ModelOpener;
+import dev.nibble.engine.NanoClock;
 import dev.nibble.engine.SequentialEngine;
 import dev.nibble.format.Printable;
 import dev.nibble.format.pack.PackCache;
@@ -56,7 +57,7 @@ final class ModelEngineLoader implements EngineLoader {
     }
     EngineOptions options = new EngineOptions(config.queueCapacity());
     EngineObserver observer = statistics.observe(opened.info().name(), metrics.observe(opened.info()));
-    SequentialEngine local = new SequentialEngine(opened.info(), opened.loaded().model(), opened.tokenizer(), options, observer);
+    SequentialEngine local = new SequentialEngine(opened.info(), opened.loaded().model(), opened.tokenizer(), options, observer, NanoClock.SYSTEM, opened::close);
     metrics.publish(local, opened.kernels(), opened.vectorBits(), opened.loaded().threads());
     if (config.offload().targets().isEmpty()) {
       return local;

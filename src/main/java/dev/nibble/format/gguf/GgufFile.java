@@ -1,6 +1,7 @@
 package dev.nibble.format.gguf;
 
 import dev.nibble.format.InputFile;
+import dev.nibble.kernel.NativeMemory;
 import dev.nibble.kernel.RowSource;
 import dev.nibble.kernel.TilePacker;
 import dev.nibble.kernel.TiledMatrix;
@@ -9,7 +10,6 @@ import dev.nibble.kernel.tile.TileMapping;
 import java.io.EOFException;
 import java.io.IOException;
 import java.io.UncheckedIOException;
-import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 import java.nio.ByteBuffer;
 import java.nio.ByteOrder;
@@ -38,7 +38,7 @@ public final class GgufFile implements ModelFile {
   /** What the bytes are read through, closed with this; absent for a file held in memory, or behind a channel of somebody else's. */
   private final Optional<FileChannel> channel;
   /** Of matrices that are not packed yet, by tensor; null before the first. */
-  private Map<String, MemorySegment> memory;
+  private Map<String, MemorySegment> prepared; // places for the tiles of matrices that were not asked for yet; null before the first is
 
   private GgufFile(FileBytes bytes, String name, Optional<FileChannel> channel) throws IOException {
     this.name = name;
@@ -164,20 +164,20 @@ public final class GgufFile implements ModelFile {
   }
 
   @Override
-  public TiledMatrix matrix(GgufTensor tensor, int rows, int columns, WorkerPool pool) throws IOException {
-    if (memory == null) {
-      memory = allocate(pool);
+  public TiledMatrix matrix(GgufTensor tensor, int rows, int columns, NativeMemory memory, WorkerPool pool) throws IOException {
+    if (prepared == null) {
+      prepared = allocate(memory, pool);
     }
-    MemorySegment target = memory.remove(tensor.name());
+    MemorySegment target = prepared.remove(tensor.name());
     if (target == null) {
-      return TilePacker.pack(tensor.type(), source(tensor), rows, columns, Arena.global(), pool);
+      target = memory.allocate(TileMapping.require(tensor.type()).bytes(rows, columns), 64);
     }
     TilePacker.pack(tensor.type(), source(tensor), rows, columns, 0, TiledMatrix.tiles(rows), target, pool);
     return TiledMatrix.of(TileMapping.require(tensor.type()), rows, columns, target);
   }
 
   /** Memory for the tiles of all matrices. It comes filled with zeros, and one thread alone would do that for a good part of the whole loading time. */
-  private Map<String, MemorySegment> allocate(WorkerPool pool) {
+  private Map<String, MemorySegment> allocate(NativeMemory memory, WorkerPool pool) {
     List<GgufTensor> matrices = tensors().stream().filter(tensor -> tensor.shape().size() == 2 && TileMapping.layoutOf(tensor.type()).isPresent()
         && tensor.columns() <= Integer.MAX_VALUE && tensor.rows() <= Integer.MAX_VALUE - TiledMatrix.TILE_ROWS).toList(); // others are no matrices to compute with
     MemorySegment[] segments = new MemorySegment[matrices.size()];
@@ -185,7 +185,7 @@ public final class GgufFile implements ModelFile {
       for (int i = from; i < to; i++) {
         GgufTensor tensor = matrices.get(i);
         long size = TileMapping.require(tensor.type()).bytes((int) tensor.rows(), (int) tensor.columns());
-        segments[i] = Arena.global().allocate(size, 64);
+        segments[i] = memory.allocate(size, 64);
       }
     });
     Map<String, MemorySegment> named = new HashMap<>();

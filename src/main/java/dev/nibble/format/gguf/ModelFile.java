@@ -1,5 +1,6 @@
 package dev.nibble.format.gguf;
 
+import dev.nibble.kernel.NativeMemory;
 import dev.nibble.kernel.TiledMatrix;
 import dev.nibble.kernel.WorkerPool;
 import java.io.IOException;
@@ -38,14 +39,15 @@ public interface ModelFile extends AutoCloseable {
   Optional<GgufTensor> find(String tensor);
 
   /**
-   * A tensor's weights as kernels read them; their memory stays for as long as the process lives.
+   * A tensor's weights as kernels read them.
    *
    * @param tensor of this file, [columns, rows]
+   * @param memory that holds them; the same one for all matrices of this file
    * @param pool workers that share what is to do
    * @throws IOException if it can't be read
    * @throws IllegalArgumentException for a weight or scale that is not finite, as far as weights are looked at
    */
-  TiledMatrix matrix(GgufTensor tensor, int rows, int columns, WorkerPool pool) throws IOException;
+  TiledMatrix matrix(GgufTensor tensor, int rows, int columns, NativeMemory memory, WorkerPool pool) throws IOException;
 
   /**
    * A tensor's weights.

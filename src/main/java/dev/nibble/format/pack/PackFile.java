@@ -7,11 +7,11 @@ import dev.nibble.format.gguf.GgufMetadata;
 import dev.nibble.format.gguf.GgufTensor;
 import dev.nibble.format.gguf.InvalidGgufException;
 import dev.nibble.format.gguf.ModelFile;
+import dev.nibble.kernel.NativeMemory;
 import dev.nibble.kernel.TiledMatrix;
 import dev.nibble.kernel.WorkerPool;
 import dev.nibble.kernel.tile.TileLayout;
 import java.io.IOException;
-import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 import java.nio.ByteBuffer;
 import java.nio.ByteOrder;
@@ -73,7 +73,7 @@ public final class PackFile implements ModelFile {
   }
 
   /**
-   * Opens a file; it is mapped, for as long as the process lives, once a matrix is asked for. Its structure is checked (header checksum, bounds,
+   * Opens a file; it is mapped once a matrix is asked for. Its structure is checked (header checksum, bounds,
    * overlaps, sizes against shapes), the sections' checksums are not: see {@link #verify}.
    *
    * @throws InvalidPackException if it is damaged, or of another version
@@ -222,9 +222,12 @@ public final class PackFile implements ModelFile {
 
   /** The mapped tiles themselves: nothing is read, so nothing is known of the weights' values. */
   @Override
-  public TiledMatrix matrix(GgufTensor tensor, int rows, int columns, WorkerPool pool) throws IOException {
+  public TiledMatrix matrix(GgufTensor tensor, int rows, int columns, NativeMemory memory, WorkerPool pool) throws IOException {
     if (mapping == null) {
-      mapping = channel.map(FileChannel.MapMode.READ_ONLY, 0, size(), Arena.global());
+      mapping = memory.map(channel, size());
+      if (owned) {
+        memory.closes(channel);
+      }
     }
     return TiledMatrix.of(layouts.get(tensor.name()), rows, columns, mapping.asSlice(tensor.offset(), tensor.bytes()));
   }
@@ -246,7 +249,7 @@ public final class PackFile implements ModelFile {
     }
   }
 
-  /** Closes the channel, unless the file is guarded; the mapping stays. */
+  /** Closes the channel, unless the file is guarded, when the mapping's end closes it; the mapping stays. */
   @Override
   public void close() throws IOException {
     if (owned && !guarded) {
