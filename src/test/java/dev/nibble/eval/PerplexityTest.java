@@ -6,6 +6,7 @@ import static org.assertj.core.api.Assertions.within;
 
 import dev.nibble.HomeFile;
 import dev.nibble.format.gguf.GgufFile;
+import dev.nibble.kernel.NativeMemory;
 import dev.nibble.kernel.Products;
 import dev.nibble.kernel.TestModes;
 import dev.nibble.kernel.WorkerPool;
@@ -26,7 +27,7 @@ final class PerplexityTest {
   Path folder;
 
   private Decoder model(WorkerPool pool) throws IOException {
-    return DecoderLoader.load(GgufFile.open(new HomeFile().write(folder.resolve("home.gguf"))), Families.KNOWN, new Products(pool, TestModes.best()), KvCacheOptions.EXACT);
+    return DecoderLoader.load(GgufFile.open(new HomeFile().write(folder.resolve("home.gguf"))), Families.KNOWN, new Products(pool, TestModes.best()), new NativeMemory(), KvCacheOptions.EXACT);
   }
 
   /** By the definition, a token at a time. */

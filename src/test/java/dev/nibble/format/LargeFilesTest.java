@@ -9,6 +9,7 @@ import dev.nibble.format.llama2c.Llama2cCheckpoint;
 import dev.nibble.format.llama2c.Llama2cRole;
 import dev.nibble.format.safetensors.SafetensorsFile;
 import dev.nibble.format.safetensors.SafetensorsTensor;
+import dev.nibble.kernel.NativeMemory;
 import dev.nibble.kernel.WorkerPool;
 import java.nio.ByteBuffer;
 import java.nio.ByteOrder;
@@ -36,7 +37,7 @@ final class LargeFilesTest {
       file.source(after).read(0, bytes, bytes.length);
       assertThat(bytes).isEqualTo(SparseFiles.valueBytes());
       float[] row = new float[SparseFiles.COLUMNS];
-      file.matrix(after, SparseFiles.ROWS, SparseFiles.COLUMNS, pool).row(3, row, 0);
+      file.matrix(after, SparseFiles.ROWS, SparseFiles.COLUMNS, new NativeMemory(), pool).row(3, row, 0);
       assertThat(row).isEqualTo(java.util.Arrays.copyOfRange(SparseFiles.values(), 3 * row.length, 4 * row.length));
     }
   }

@@ -5,6 +5,7 @@ import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
 import dev.nibble.HomeFile;
 import dev.nibble.format.gguf.GgufFile;
+import dev.nibble.kernel.NativeMemory;
 import dev.nibble.kernel.Products;
 import dev.nibble.kernel.TestModes;
 import dev.nibble.kernel.WorkerPool;
@@ -31,7 +32,7 @@ final class BatchTest {
 
   private Decoder model(WorkerPool pool, KvCacheOptions cache) throws IOException {
     Path file = new HomeFile().write(folder.resolve("home.gguf"));
-    return DecoderLoader.load(GgufFile.open(file), Families.KNOWN, new Products(pool, TestModes.best()), cache);
+    return DecoderLoader.load(GgufFile.open(file), Families.KNOWN, new Products(pool, TestModes.best()), new NativeMemory(), cache);
   }
 
   private static int[] text(int tokens, long seed, int vocabulary) {

@@ -8,6 +8,7 @@ import com.fasterxml.jackson.databind.ObjectMapper;
 import dev.nibble.SharedFixtures;
 import dev.nibble.format.gguf.GgufFile;
 import dev.nibble.kernel.KernelMode;
+import dev.nibble.kernel.NativeMemory;
 import dev.nibble.kernel.Products;
 import dev.nibble.kernel.TestModes;
 import dev.nibble.kernel.WorkerPool;
@@ -138,7 +139,7 @@ final class DecoderTest {
   private Decoder load(ModelSource source, QuantizationScheme scheme, Products products, KvCacheOptions cache) throws Exception {
     Path file = folder.resolve(source.name() + "-" + scheme + ".gguf");
     GgufConverter.quantize(source, file, scheme, Map.of(), model -> {}, (done, total, tensor) -> {});
-    return DecoderLoader.load(GgufFile.open(file), Families.KNOWN, products, cache);
+    return DecoderLoader.load(GgufFile.open(file), Families.KNOWN, products, new NativeMemory(), cache);
   }
 
   private static int[] ids(JsonNode list) {

@@ -4,6 +4,7 @@ import static org.assertj.core.api.Assertions.assertThat;
 
 import dev.nibble.format.gguf.GgufFile;
 import dev.nibble.format.gguf.GgufTensor;
+import dev.nibble.kernel.NativeMemory;
 import dev.nibble.kernel.WorkerPool;
 import dev.nibble.model.kvcache.KvCacheOptions;
 import java.io.IOException;
@@ -19,7 +20,7 @@ final class MemoryNeedTest {
       MemoryNeed need = MemoryNeed.of(file, KvCacheOptions.DEFAULT);
       for (GgufTensor tensor : file.tensors()) {
         loaded += tensor.shape().size() == 1 ? 4L * file.vector(tensor).length
-            : file.matrix(tensor, (int) tensor.rows(), (int) tensor.columns(), pool).bytes();
+            : file.matrix(tensor, (int) tensor.rows(), (int) tensor.columns(), new NativeMemory(), pool).bytes();
       }
       assertThat(need.weights()).isEqualTo(loaded);
       assertThat(need.context()).isEqualTo(1024);

@@ -12,6 +12,7 @@ import dev.nibble.eval.Perplexity;
 import dev.nibble.format.gguf.GgufFile;
 import dev.nibble.format.pack.PackFile;
 import dev.nibble.format.pack.PackWriter;
+import dev.nibble.kernel.NativeMemory;
 import dev.nibble.kernel.Products;
 import dev.nibble.kernel.TestModes;
 import dev.nibble.kernel.WorkerPool;
@@ -43,7 +44,7 @@ final class RealModelsTest {
   Path folder;
 
   private static Decoder load(Path file, WorkerPool pool) throws IOException {
-    return DecoderLoader.load(PackFile.openAny(file), Families.KNOWN, new Products(pool, TestModes.best()), KvCacheOptions.DEFAULT);
+    return DecoderLoader.load(PackFile.openAny(file), Families.KNOWN, new Products(pool, TestModes.best()), new NativeMemory(), KvCacheOptions.DEFAULT);
   }
 
   private static JsonNode json(Path file) throws IOException {
@@ -164,7 +165,7 @@ final class RealModelsTest {
     Path pack = folder.resolve("model.nib");
     try (WorkerPool pool = new WorkerPool(2)) {
       PackWriter.write(file, pack, pool, DecoderLoader::check, packed -> {}, (done, total) -> {});
-      Decoder loaded = DecoderLoader.load(GgufFile.open(file), Families.KNOWN, new Products(pool, TestModes.best()), KvCacheOptions.DEFAULT);
+      Decoder loaded = DecoderLoader.load(GgufFile.open(file), Families.KNOWN, new Products(pool, TestModes.best()), new NativeMemory(), KvCacheOptions.DEFAULT);
       Decoder mapped = load(pack, pool);
       int[] prompt = GreedyRun.prompt(40, loaded.vocabularySize());
       assertThat(LogitsDigest.of(mapped, prompt, 4)).isEqualTo(LogitsDigest.of(loaded, prompt, 4));

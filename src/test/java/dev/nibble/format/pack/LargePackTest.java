@@ -5,6 +5,7 @@ import static org.assertj.core.api.Assertions.assertThat;
 import dev.nibble.SparseFiles;
 import dev.nibble.format.gguf.GgufValue;
 import dev.nibble.format.gguf.GgufWriter;
+import dev.nibble.kernel.NativeMemory;
 import dev.nibble.kernel.TilePacker;
 import dev.nibble.kernel.WorkerPool;
 import dev.nibble.tensor.TensorFormat;
@@ -53,7 +54,7 @@ final class LargePackTest {
     try (PackFile file = PackFile.open(path); WorkerPool pool = new WorkerPool(1)) {
       assertThat(file.find("after").orElseThrow().offset()).isGreaterThan(hole);
       float[] row = new float[SparseFiles.COLUMNS];
-      file.matrix(file.find("after").orElseThrow(), SparseFiles.ROWS, SparseFiles.COLUMNS, pool).row(5, row, 0);
+      file.matrix(file.find("after").orElseThrow(), SparseFiles.ROWS, SparseFiles.COLUMNS, new NativeMemory(), pool).row(5, row, 0);
       assertThat(row).isEqualTo(Arrays.copyOfRange(SparseFiles.values(), 5 * row.length, 6 * row.length));
       assertThat(file.vector(file.find("vector").orElseThrow())).containsExactly(0, 0, 0, 2.5f);
     }

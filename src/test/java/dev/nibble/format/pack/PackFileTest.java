@@ -9,6 +9,7 @@ import dev.nibble.format.gguf.GgufTensor;
 import dev.nibble.format.gguf.GgufValue;
 import dev.nibble.format.gguf.GgufWriter;
 import dev.nibble.format.gguf.ModelFile;
+import dev.nibble.kernel.NativeMemory;
 import dev.nibble.kernel.WorkerPool;
 import dev.nibble.kernel.tile.TileLayout;
 import dev.nibble.kernel.tile.TileMapping;
@@ -103,8 +104,8 @@ class PackFileTest {
         GgufTensor tensor = file.find(format.name()).orElseThrow();
         assertThat(tensor.type()).isEqualTo(format);
         assertThat(tensor.offset() % PackHeader.MATRIX_ALIGNMENT).isZero();
-        assertThat(file.matrix(tensor, ROWS, COLUMNS, pool).segment()
-            .mismatch(gguf.matrix(gguf.find(format.name()).orElseThrow(), ROWS, COLUMNS, pool).segment())).as(format.name()).isEqualTo(-1);
+        assertThat(file.matrix(tensor, ROWS, COLUMNS, new NativeMemory(), pool).segment()
+            .mismatch(gguf.matrix(gguf.find(format.name()).orElseThrow(), ROWS, COLUMNS, new NativeMemory(), pool).segment())).as(format.name()).isEqualTo(-1);
       }
     }
   }
@@ -186,7 +187,7 @@ class PackFileTest {
       for (GgufTensor tensor : file.tensors()) {
         assertThat(tensor.offset() + tensor.bytes()).isLessThanOrEqualTo(whole.length);
         if (tensor.shape().size() == 2) {
-          assertThat(file.matrix(tensor, (int) tensor.rows(), (int) tensor.columns(), pool).bytes()).isPositive();
+          assertThat(file.matrix(tensor, (int) tensor.rows(), (int) tensor.columns(), new NativeMemory(), pool).bytes()).isPositive();
         } else {
           file.vector(tensor);
         }

@@ -7,6 +7,7 @@ import dev.nibble.format.gguf.GgufTensor;
 import dev.nibble.format.gguf.GgufValue;
 import dev.nibble.format.gguf.GgufWriter;
 import dev.nibble.format.gguf.ModelFile;
+import dev.nibble.kernel.NativeMemory;
 import dev.nibble.kernel.WorkerPool;
 import dev.nibble.tensor.TensorFormat;
 import java.io.IOException;
@@ -67,7 +68,7 @@ final class PageSizeTest {
   }
 
   private static MemorySegment tiles(ModelFile file, String tensor, WorkerPool pool) throws IOException {
-    return file.matrix(file.find(tensor).orElseThrow(), ROWS, COLUMNS, pool).segment();
+    return file.matrix(file.find(tensor).orElseThrow(), ROWS, COLUMNS, new NativeMemory(), pool).segment();
   }
 
   @ParameterizedTest

@@ -8,6 +8,7 @@ import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.ObjectMapper;
 import dev.nibble.SharedFixtures;
 import dev.nibble.format.gguf.GgufFile;
+import dev.nibble.kernel.NativeMemory;
 import dev.nibble.kernel.Products;
 import dev.nibble.kernel.TestModes;
 import dev.nibble.kernel.WorkerPool;
@@ -47,7 +48,7 @@ final class FamiliesTest {
   private Decoder load(Path checkpoint, Families families, WorkerPool pool) throws IOException {
     Path file = folder.resolve("model.gguf");
     GgufConverter.quantize(HuggingFaceModel.open(checkpoint, families), file, QuantizationScheme.F32, Map.of(), model -> {}, (done, total, tensor) -> {});
-    return DecoderLoader.load(GgufFile.open(file), families, new Products(pool, TestModes.best()), KvCacheOptions.EXACT);
+    return DecoderLoader.load(GgufFile.open(file), families, new Products(pool, TestModes.best()), new NativeMemory(), KvCacheOptions.EXACT);
   }
 
   @ParameterizedTest

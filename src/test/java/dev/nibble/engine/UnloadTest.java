@@ -1,0 +1,127 @@
+package dev.nibble.engine;
+
+import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatThrownBy;
+
+import dev.nibble.kernel.NativeMemory;
+import dev.nibble.model.LanguageModel;
+import dev.nibble.model.kvcache.KvCacheOptions;
+import java.io.IOException;
+import java.lang.foreign.MemorySegment;
+import java.lang.foreign.ValueLayout;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.Optional;
+import java.util.OptionalInt;
+import java.util.stream.Stream;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
+
+/** What a model took is given back when it is closed: memory of weights, mappings, open files and threads. */
+final class UnloadTest {
+  private static final Path HOME = Path.of("src/main/resources/models/nibble-home.gguf");
+  private static final int TIMES = 100;
+  /** A hundred models that stayed would take two and a half of it. */
+  private static final long MAX_GROWTH = 96 << 20;
+
+  @TempDir Path folder;
+
+  @Test
+  void aHundredModelsLeaveNothing() throws Exception {
+    hundredTimes(HOME);
+  }
+
+  @Test
+  void aHundredPacksLeaveNothing() throws Exception {
+    Path pack = folder.resolve("home.nib");
+    ModelOpener.pack(HOME, pack, OptionalInt.of(2), (done, total) -> {});
+    hundredTimes(pack);
+  }
+
+  @Test
+  void anEngineThatEndsGivesItsModelBack() throws Exception {
+    long threads = threads();
+    ModelOpener.Opened opened = open(HOME);
+    SequentialEngine engine = new SequentialEngine(opened.info(), opened.loaded().model(), opened.tokenizer(), new EngineOptions(4), EngineObserver.NONE,
+        NanoClock.SYSTEM, opened::close);
+    engine.close();
+    awaitThreads(threads);
+    assertThatThrownBy(() -> opened.loaded().memory().allocate(1, 1)).isInstanceOf(IllegalStateException.class);
+  }
+
+  @Test
+  void memoryIsZeroAndHoldsWhatIsWrittenUntilItIsClosed() throws IOException {
+    try (NativeMemory memory = new NativeMemory()) {
+      MemorySegment bytes = memory.allocate(1 << 20, 64);
+      assertThat(bytes.address() % 64).isZero();
+      assertThat(bytes.mismatch(memory.allocate(1 << 20, 64))).isEqualTo(-1);
+      bytes.set(ValueLayout.JAVA_LONG, 8, -5);
+      assertThat(bytes.get(ValueLayout.JAVA_LONG, 8)).isEqualTo(-5);
+      memory.close();
+    }
+  }
+
+  private static ModelOpener.Opened open(Path file) throws IOException {
+    return ModelOpener.open(Optional.of(file), Optional.empty(), OptionalInt.of(2), KvCacheOptions.DEFAULT, (done, total) -> {});
+  }
+
+  private static void hundredTimes(Path file) throws Exception {
+    long threads = threads();
+    float[] first = logits(file);
+    for (int i = 0; i < 10; i++) {
+      logits(file); // allocators and compilers have what they keep
+    }
+    System.gc();
+    long resident = resident();
+    long files = openFiles();
+    for (int i = 0; i < TIMES; i++) {
+      assertThat(logits(file)).containsExactly(first);
+    }
+    System.gc();
+    awaitThreads(threads);
+    assertThat(mappings(file)).as("mappings of the file").isZero();
+    assertThat(openFiles()).as("open files").isLessThanOrEqualTo(files + 2);
+    assertThat(resident() - resident).as("growth of resident memory").isLessThan(MAX_GROWTH);
+  }
+
+  private static float[] logits(Path file) throws IOException {
+    try (ModelOpener.Opened opened = open(file)) {
+      LanguageModel model = opened.loaded().model();
+      float[] logits = new float[model.vocabularySize()];
+      try (LanguageModel.Sequence sequence = model.newSequence(2)) {
+        sequence.append(new int[] {1, 2}, 0, 2, logits);
+      }
+      return logits;
+    }
+  }
+
+  /** Workers and guards that still run; guards look once a second whether their file was closed. */
+  private static void awaitThreads(long expected) throws InterruptedException {
+    for (int tries = 0; tries < 100 && threads() > expected; tries++) {
+      Thread.sleep(50);
+    }
+    assertThat(threads()).as("threads").isLessThanOrEqualTo(expected);
+  }
+
+  private static long threads() {
+    return Thread.getAllStackTraces().keySet().stream().map(Thread::getName)
+        .filter(name -> name.startsWith("nibble-kernel") || name.startsWith("nibble-pack-guard") || name.startsWith("nibble-engine")).count();
+  }
+
+  private static long resident() throws IOException {
+    return Long.parseLong(Files.readAllLines(Path.of("/proc/self/status")).stream().filter(line -> line.startsWith("VmRSS:")).findFirst().orElseThrow()
+        .replaceAll("\\D", "")) << 10;
+  }
+
+  private static long mappings(Path file) throws IOException {
+    try (Stream<String> lines = Files.lines(Path.of("/proc/self/maps"))) {
+      return lines.filter(line -> line.endsWith(file.toAbsolutePath().toString())).count();
+    }
+  }
+
+  private static long openFiles() throws IOException {
+    try (Stream<Path> files = Files.list(Path.of("/proc/self/fd"))) {
+      return files.count();
+    }
+  }
+}
