@@ -1,9 +1,9 @@
 package dev.nibble.serve;
 
 import dev.nibble.engine.Engine;
-import dev.nibble.format.Printable;
 import dev.nibble.engine.EngineError;
 import dev.nibble.engine.EngineException;
+import dev.nibble.format.Printable;
 import io.quarkus.runtime.Quarkus;
 import io.quarkus.runtime.ShutdownDelayInitiatedEvent;
 import io.quarkus.runtime.ShutdownEvent;

@@ -4,7 +4,6 @@ import static org.assertj.core.api.Assertions.assertThat;
 
 import dev.nibble.HomeFile;
 import dev.nibble.format.gguf.GgufValue;
-import dev.nibble.model.DecoderLoader;
 import dev.nibble.model.kvcache.KvCacheOptions;
 import dev.nibble.tokenizer.ChatMessage;
 import dev.nibble.tokenizer.Tokenizer;

@@ -4,7 +4,6 @@ import dev.nibble.serve.network.Connections;
 import io.grpc.BinaryLog;
 import io.grpc.Channel;
 import io.grpc.ForwardingServerCallListener.SimpleForwardingServerCallListener;
-import io.grpc.Metadata;
 import io.grpc.MethodDescriptor;
 import io.grpc.ServerCall;
 import io.grpc.ServerMethodDefinition;
