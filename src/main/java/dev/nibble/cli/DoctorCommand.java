@@ -2,14 +2,14 @@ package dev.nibble.cli;
 
 import dev.nibble.engine.EngineObserver;
 import dev.nibble.engine.EngineOptions;
-import dev.nibble.engine.ModelIdentity;
-import dev.nibble.engine.ModelOpener;
 import dev.nibble.engine.SequentialEngine;
 import dev.nibble.offload.AcceleratorState;
 import dev.nibble.offload.AcceleratorStatus;
 import dev.nibble.offload.OffloadObserver;
 import dev.nibble.offload.OffloadSettings;
 import dev.nibble.offload.OffloadingEngine;
+import dev.nibble.runtime.ModelIdentity;
+import dev.nibble.runtime.ModelOpener;
 import dev.nibble.serve.ServeConfig;
 import dev.nibble.serve.Settings;
 import dev.nibble.serve.SettingsCheck;

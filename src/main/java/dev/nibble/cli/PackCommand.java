@@ -1,7 +1,7 @@
 package dev.nibble.cli;
 
-import dev.nibble.engine.ModelOpener;
 import dev.nibble.format.pack.PackFile;
+import dev.nibble.runtime.ModelOpener;
 import java.io.IOException;
 import java.nio.file.Path;
 import java.util.Locale;

@@ -1,6 +1,5 @@
 package dev.nibble.cli;
 
-import dev.nibble.engine.ModelTrial;
 import dev.nibble.format.InputFile;
 import dev.nibble.quant.GgufConverter;
 import dev.nibble.quant.HuggingFaceModel;
@@ -8,6 +7,7 @@ import dev.nibble.quant.Llama2cModel;
 import dev.nibble.quant.ModelSource;
 import dev.nibble.quant.QuantizationReport;
 import dev.nibble.quant.QuantizationScheme;
+import dev.nibble.runtime.ModelTrial;
 import dev.nibble.tokenizer.GgufVocabulary;
 import dev.nibble.tokenizer.HuggingFaceTokenizer;
 import dev.nibble.tokenizer.Llama2cVocabulary;

@@ -1,7 +1,7 @@
 package dev.nibble.cli;
 
-import dev.nibble.engine.ModelOpener;
 import dev.nibble.format.InputFile;
+import dev.nibble.runtime.ModelOpener;
 import dev.nibble.serve.PortCheck;
 import dev.nibble.serve.Settings;
 import dev.nibble.serve.SettingsCheck;

@@ -1,6 +1,5 @@
 package dev.nibble.offload;
 
-import dev.nibble.engine.ModelIdentity;
 import dev.nibble.engine.NanoClock;
 import dev.nibble.engine.Rates;
 import dev.nibble.engine.SamplingParameters;
@@ -13,6 +12,7 @@ import dev.nibble.offload.v1.Feature;
 import dev.nibble.offload.v1.Finished;
 import dev.nibble.offload.v1.Model;
 import dev.nibble.offload.v1.Start;
+import dev.nibble.runtime.ModelIdentity;
 import io.grpc.ManagedChannel;
 import io.grpc.Status;
 import io.grpc.StatusRuntimeException;

@@ -1,9 +1,9 @@
 package dev.nibble.offload;
 
 import dev.nibble.engine.EngineException;
-import dev.nibble.engine.ModelIdentity;
 import dev.nibble.engine.NanoClock;
 import dev.nibble.engine.SequentialEngine;
+import dev.nibble.runtime.ModelIdentity;
 import java.io.IOException;
 import java.net.InetAddress;
 import java.net.InetSocketAddress;

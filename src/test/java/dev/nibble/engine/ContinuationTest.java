@@ -4,6 +4,7 @@ import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
 import dev.nibble.model.kvcache.KvCacheOptions;
+import dev.nibble.runtime.ModelOpener;
 import java.util.Arrays;
 import java.util.List;
 import java.util.Map;

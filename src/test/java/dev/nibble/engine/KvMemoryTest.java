@@ -4,6 +4,7 @@ import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.catchThrowableOfType;
 
 import dev.nibble.model.kvcache.KvCacheOptions;
+import dev.nibble.runtime.ModelOpener;
 import java.io.IOException;
 import java.util.Arrays;
 import java.util.List;

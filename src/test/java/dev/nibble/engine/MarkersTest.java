@@ -5,6 +5,7 @@ import static org.assertj.core.api.Assertions.assertThat;
 import dev.nibble.HomeFile;
 import dev.nibble.format.gguf.GgufValue;
 import dev.nibble.model.kvcache.KvCacheOptions;
+import dev.nibble.runtime.ModelOpener;
 import dev.nibble.tokenizer.ChatMessage;
 import dev.nibble.tokenizer.Tokenizer;
 import java.io.IOException;

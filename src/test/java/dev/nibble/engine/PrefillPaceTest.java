@@ -5,6 +5,7 @@ import static org.assertj.core.api.Assertions.assertThat;
 import dev.nibble.model.ForwardingModel;
 import dev.nibble.model.LanguageModel;
 import dev.nibble.model.kvcache.KvCacheOptions;
+import dev.nibble.runtime.ModelOpener;
 import java.time.Duration;
 import java.util.ArrayList;
 import java.util.Arrays;

@@ -4,9 +4,9 @@ import static org.assertj.core.api.Assertions.assertThat;
 
 import dev.nibble.engine.Engine;
 import dev.nibble.engine.EngineOptions;
-import dev.nibble.engine.ModelOpener;
 import dev.nibble.engine.SequentialEngine;
 import dev.nibble.model.kvcache.KvCacheOptions;
+import dev.nibble.runtime.ModelOpener;
 import io.quarkus.test.common.http.TestHTTPResource;
 import io.quarkus.test.junit.QuarkusTest;
 import io.quarkus.test.junit.QuarkusTestProfile;

@@ -1,13 +1,13 @@
 package dev.nibble.serve.grpc;
 
 import dev.nibble.engine.Engine;
-import dev.nibble.engine.ModelIdentity;
 import dev.nibble.offload.AcceleratorServer;
 import dev.nibble.offload.v1.AcceleratorServiceGrpc;
 import dev.nibble.offload.v1.DescribeRequest;
 import dev.nibble.offload.v1.DescribeResponse;
 import dev.nibble.offload.v1.GenerateRequest;
 import dev.nibble.offload.v1.GenerateResponse;
+import dev.nibble.runtime.ModelIdentity;
 import dev.nibble.serve.Admission;
 import dev.nibble.serve.CallTracker;
 import dev.nibble.serve.ServeConfig;

@@ -1,5 +1,6 @@
-package dev.nibble.engine;
+package dev.nibble.runtime;
 
+import dev.nibble.engine.ModelInfo;
 import dev.nibble.format.gguf.GgufFile;
 import dev.nibble.format.gguf.GgufKeyException;
 import dev.nibble.format.gguf.InspectReport;

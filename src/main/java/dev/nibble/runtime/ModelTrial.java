@@ -1,4 +1,4 @@
-package dev.nibble.engine;
+package dev.nibble.runtime;
 
 import dev.nibble.format.gguf.GgufKeyException;
 import dev.nibble.format.gguf.ModelFile;

@@ -1,4 +1,4 @@
-package dev.nibble.engine;
+package dev.nibble.runtime;
 
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatCode;

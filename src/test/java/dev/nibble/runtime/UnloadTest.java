@@ -1,8 +1,12 @@
-package dev.nibble.engine;
+package dev.nibble.runtime;
 
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
+import dev.nibble.engine.EngineObserver;
+import dev.nibble.engine.EngineOptions;
+import dev.nibble.engine.NanoClock;
+import dev.nibble.engine.SequentialEngine;
 import dev.nibble.kernel.NativeMemory;
 import dev.nibble.model.LanguageModel;
 import dev.nibble.model.kvcache.KvCacheOptions;
