@@ -3,7 +3,7 @@ package dev.nibble.cli;
 import dev.nibble.format.InputFile;
 import dev.nibble.offload.GrpcChannels;
 import dev.nibble.offload.OffloadSettings;
-import dev.nibble.serve.Settings;
+import dev.nibble.serve.api.Settings;
 import dev.nibble.serve.config.Kind;
 import dev.nibble.serve.config.ProcessConfig;
 import dev.nibble.serve.config.Setting;

@@ -6,7 +6,7 @@ import dev.nibble.format.pack.PackFile;
 import dev.nibble.model.MemoryNeed;
 import dev.nibble.model.MemoryPlan;
 import dev.nibble.model.kvcache.KvCacheOptions;
-import dev.nibble.serve.Settings;
+import dev.nibble.serve.api.Settings;
 import dev.nibble.tokenizer.GgufVocabulary;
 import java.io.IOException;
 import java.nio.file.Path;

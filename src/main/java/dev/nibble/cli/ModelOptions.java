@@ -3,7 +3,7 @@ package dev.nibble.cli;
 import dev.nibble.format.pack.PackCache;
 import dev.nibble.model.kvcache.KvCacheOptions;
 import dev.nibble.runtime.ModelOpener;
-import dev.nibble.serve.Settings;
+import dev.nibble.serve.api.Settings;
 import dev.nibble.serve.config.Setting;
 import java.io.IOException;
 import java.nio.file.Path;

@@ -1,6 +1,6 @@
 package dev.nibble.cli;
 
-import dev.nibble.serve.Settings;
+import dev.nibble.serve.api.Settings;
 import dev.nibble.serve.config.Setting;
 import java.util.Collections;
 import java.util.Enumeration;

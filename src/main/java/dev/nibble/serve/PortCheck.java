@@ -1,5 +1,6 @@
 package dev.nibble.serve;
 
+import dev.nibble.serve.api.Settings;
 import io.quarkus.grpc.runtime.GrpcServerRecorder;
 import io.quarkus.runtime.PreventFurtherStepsException;
 import io.quarkus.runtime.StartupEvent;

@@ -1,5 +1,7 @@
 package dev.nibble.serve;
 
+import dev.nibble.serve.api.Admission;
+import dev.nibble.serve.api.Settings;
 import dev.nibble.serve.auth.InvalidKeyFileException;
 import dev.nibble.serve.auth.KeyFile;
 import dev.nibble.serve.config.Setting;

@@ -11,8 +11,10 @@ import com.tngtech.archunit.core.importer.ClassFileImporter;
 import com.tngtech.archunit.core.importer.ImportOption;
 import dev.nibble.kernel.TiledMatrix;
 import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.TestInstance;
 
 /** One direction only: what each package must not know. */
+@TestInstance(TestInstance.Lifecycle.PER_CLASS) // the program is read once
 final class PackageRulesTest {
   private final JavaClasses classes = new ClassFileImporter().withImportOption(new ImportOption.DoNotIncludeTests()).importPackages("dev.nibble");
 
@@ -103,7 +105,15 @@ final class PackageRulesTest {
   }
 
   @Test
+  void whatOpensModelsKnowsNoWires() {
+    forbid("dev.nibble.runtime..", "dev.nibble.offload..", "dev.nibble.serve..", "dev.nibble.cli..", "dev.nibble.v1..", "io.grpc..", "io.vertx..", "jakarta.ws..");
+    forbid("dev.nibble.engine..", "dev.nibble.runtime..");
+  }
+
+  /** Among the packages of the first level, and among all. */
+  @Test
   void packagesHaveNoCycles() {
     slices().matching("dev.nibble.(*)..").should().beFreeOfCycles().check(classes);
+    slices().matching("dev.nibble.(**)").should().beFreeOfCycles().check(classes);
   }
 }

@@ -16,7 +16,7 @@ import dev.nibble.cli.K3sSchemas.EndpointPickerConfig;
 import dev.nibble.cli.K3sSchemas.InferencePool;
 import dev.nibble.cli.K3sSchemas.InferenceService;
 import dev.nibble.cli.K3sSchemas.ServingRuntime;
-import dev.nibble.serve.Settings;
+import dev.nibble.serve.api.Settings;
 import dev.nibble.serve.config.Setting;
 import io.fabric8.kubernetes.api.model.ConfigMap;
 import io.fabric8.kubernetes.api.model.Container;

@@ -2,7 +2,7 @@ package dev.nibble.cli;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
-import dev.nibble.serve.Settings;
+import dev.nibble.serve.api.Settings;
 import dev.nibble.serve.config.Setting;
 import java.io.IOException;
 import java.nio.file.Files;

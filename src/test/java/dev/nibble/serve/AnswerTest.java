@@ -14,6 +14,8 @@ import dev.nibble.quant.GgufConverter;
 import dev.nibble.quant.Llama2cModel;
 import dev.nibble.quant.QuantizationScheme;
 import dev.nibble.runtime.ModelOpener;
+import dev.nibble.serve.api.Answer;
+import dev.nibble.serve.api.PromptBuilder;
 import dev.nibble.tokenizer.EncodingBudget;
 import dev.nibble.tokenizer.GgufVocabulary;
 import dev.nibble.tokenizer.Llama2cVocabulary;

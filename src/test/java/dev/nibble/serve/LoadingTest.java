@@ -7,6 +7,8 @@ import dev.nibble.engine.EngineOptions;
 import dev.nibble.engine.SequentialEngine;
 import dev.nibble.model.kvcache.KvCacheOptions;
 import dev.nibble.runtime.ModelOpener;
+import dev.nibble.serve.api.EngineLoader;
+import dev.nibble.serve.api.ServeConfig;
 import io.quarkus.test.common.http.TestHTTPResource;
 import io.quarkus.test.junit.QuarkusTest;
 import io.quarkus.test.junit.QuarkusTestProfile;

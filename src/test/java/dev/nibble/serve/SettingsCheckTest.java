@@ -4,6 +4,7 @@ import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatCode;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
+import dev.nibble.serve.api.Settings;
 import dev.nibble.serve.auth.KeyFile;
 import dev.nibble.serve.config.Setting;
 import io.smallrye.config.EnvConfigSource;

@@ -4,6 +4,7 @@ import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
 import dev.nibble.engine.EngineException;
+import dev.nibble.serve.api.SpecialTokens;
 import java.util.Optional;
 import org.junit.jupiter.api.Test;
 

@@ -1,7 +1,7 @@
 package dev.nibble.serve.auth;
 
-import dev.nibble.serve.AccessError;
-import dev.nibble.serve.ServeConfig;
+import dev.nibble.serve.api.AccessError;
+import dev.nibble.serve.api.ServeConfig;
 import io.micrometer.core.instrument.Counter;
 import io.micrometer.core.instrument.Gauge;
 import io.micrometer.core.instrument.MeterRegistry;

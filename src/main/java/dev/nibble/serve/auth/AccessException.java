@@ -1,6 +1,6 @@
 package dev.nibble.serve.auth;
 
-import dev.nibble.serve.AccessError;
+import dev.nibble.serve.api.AccessError;
 import java.util.Optional;
 
 /** A call that is not let in: why, in a sentence for its sender that holds no key. */

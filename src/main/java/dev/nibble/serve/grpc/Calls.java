@@ -2,8 +2,8 @@ package dev.nibble.serve.grpc;
 
 import dev.nibble.engine.EngineError;
 import dev.nibble.engine.EngineException;
-import dev.nibble.serve.Admission;
-import dev.nibble.serve.CallTracker;
+import dev.nibble.serve.api.Admission;
+import dev.nibble.serve.api.CallTracker;
 import io.grpc.Status;
 import io.grpc.StatusRuntimeException;
 import io.grpc.stub.ServerCallStreamObserver;

@@ -1,6 +1,6 @@
 package dev.nibble.serve.grpc;
 
-import dev.nibble.serve.CallTracker;
+import dev.nibble.serve.api.CallTracker;
 import io.grpc.Context;
 import io.grpc.Deadline;
 import io.grpc.StatusRuntimeException;

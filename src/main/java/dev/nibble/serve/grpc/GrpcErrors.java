@@ -8,7 +8,7 @@ import com.google.rpc.QuotaFailure;
 import com.google.rpc.RetryInfo;
 import dev.nibble.engine.EngineError;
 import dev.nibble.engine.EngineException;
-import dev.nibble.serve.ErrorTable;
+import dev.nibble.serve.api.ErrorTable;
 import dev.nibble.serve.auth.AccessException;
 import io.grpc.Status;
 import io.grpc.StatusRuntimeException;

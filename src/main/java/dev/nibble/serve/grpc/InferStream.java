@@ -2,9 +2,9 @@ package dev.nibble.serve.grpc;
 
 import dev.nibble.engine.EngineException;
 import dev.nibble.engine.GeneratedToken;
-import dev.nibble.serve.Admission;
-import dev.nibble.serve.Answer;
-import dev.nibble.serve.CallTracker;
+import dev.nibble.serve.api.Admission;
+import dev.nibble.serve.api.Answer;
+import dev.nibble.serve.api.CallTracker;
 import inference.ModelInferRequest;
 import inference.ModelInferResponse;
 import inference.ModelStreamInferResponse;

@@ -3,7 +3,7 @@ package dev.nibble.serve.grpc;
 import com.google.protobuf.Timestamp;
 import dev.nibble.engine.Engine;
 import dev.nibble.engine.ModelInfo;
-import dev.nibble.serve.ServedModels;
+import dev.nibble.serve.api.ServedModels;
 import dev.nibble.v1.GetModelRequest;
 import dev.nibble.v1.GetModelResponse;
 import dev.nibble.v1.ListModelsRequest;

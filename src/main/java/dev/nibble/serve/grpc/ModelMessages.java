@@ -1,7 +1,7 @@
 package dev.nibble.serve.grpc;
 
 import dev.nibble.engine.Engine;
-import dev.nibble.serve.RequestStatistics;
+import dev.nibble.serve.api.RequestStatistics;
 import dev.nibble.serve.rest.InferInput;
 import dev.nibble.serve.rest.InferOutput;
 import dev.nibble.serve.rest.OpenInferenceRoutes;

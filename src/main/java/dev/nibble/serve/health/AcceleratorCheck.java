@@ -2,7 +2,7 @@ package dev.nibble.serve.health;
 
 import dev.nibble.offload.AcceleratorStatus;
 import dev.nibble.offload.OffloadingEngine;
-import dev.nibble.serve.ServedModels;
+import dev.nibble.serve.api.ServedModels;
 import jakarta.inject.Inject;
 import jakarta.inject.Singleton;
 import org.eclipse.microprofile.health.HealthCheck;

@@ -9,7 +9,7 @@ import dev.nibble.engine.GenerationListener;
 import dev.nibble.engine.GenerationRequest;
 import dev.nibble.engine.GenerationResult;
 import dev.nibble.engine.SamplingParameters;
-import dev.nibble.serve.PromptBuilder;
+import dev.nibble.serve.api.PromptBuilder;
 import dev.nibble.tokenizer.EncodingBudget;
 import java.time.Duration;
 import java.util.ArrayList;

@@ -1,8 +1,8 @@
 package dev.nibble.serve.health;
 
 import dev.nibble.engine.Engine;
-import dev.nibble.serve.ServeConfig;
-import dev.nibble.serve.ServedModels;
+import dev.nibble.serve.api.ServeConfig;
+import dev.nibble.serve.api.ServedModels;
 import jakarta.inject.Inject;
 import jakarta.inject.Singleton;
 import java.util.concurrent.TimeUnit;

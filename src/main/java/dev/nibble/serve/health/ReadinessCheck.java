@@ -1,8 +1,8 @@
 package dev.nibble.serve.health;
 
 import dev.nibble.engine.Engine;
-import dev.nibble.serve.Admission;
-import dev.nibble.serve.ServedModels;
+import dev.nibble.serve.api.Admission;
+import dev.nibble.serve.api.ServedModels;
 import dev.nibble.serve.auth.Access;
 import jakarta.inject.Inject;
 import jakarta.inject.Singleton;

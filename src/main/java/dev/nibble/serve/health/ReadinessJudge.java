@@ -2,10 +2,10 @@ package dev.nibble.serve.health;
 
 import dev.nibble.engine.Engine;
 import dev.nibble.engine.NanoClock;
-import dev.nibble.serve.Admission;
-import dev.nibble.serve.ServeConfig;
-import dev.nibble.serve.ServedModels;
-import dev.nibble.serve.ServingState;
+import dev.nibble.serve.api.Admission;
+import dev.nibble.serve.api.ServeConfig;
+import dev.nibble.serve.api.ServedModels;
+import dev.nibble.serve.api.ServingState;
 import io.micrometer.core.instrument.Counter;
 import io.micrometer.core.instrument.Gauge;
 import io.micrometer.core.instrument.MeterRegistry;

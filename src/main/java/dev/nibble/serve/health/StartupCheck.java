@@ -1,6 +1,6 @@
 package dev.nibble.serve.health;
 
-import dev.nibble.serve.ServedModels;
+import dev.nibble.serve.api.ServedModels;
 import jakarta.inject.Inject;
 import jakarta.inject.Singleton;
 import org.eclipse.microprofile.health.HealthCheck;

@@ -1,7 +1,7 @@
 package dev.nibble.serve.health;
 
-import dev.nibble.serve.ServedModels;
-import dev.nibble.serve.ServingState;
+import dev.nibble.serve.api.ServedModels;
+import dev.nibble.serve.api.ServingState;
 import jakarta.enterprise.event.Observes;
 import jakarta.inject.Inject;
 import jakarta.inject.Singleton;

@@ -5,7 +5,7 @@ import dev.nibble.engine.EngineError;
 import dev.nibble.engine.EngineObserver;
 import dev.nibble.engine.GenerationResult;
 import dev.nibble.engine.ModelInfo;
-import dev.nibble.serve.Admission;
+import dev.nibble.serve.api.Admission;
 import io.micrometer.core.instrument.Counter;
 import io.micrometer.core.instrument.FunctionCounter;
 import io.micrometer.core.instrument.Gauge;

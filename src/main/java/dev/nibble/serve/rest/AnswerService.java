@@ -7,11 +7,11 @@ import dev.nibble.engine.EngineError;
 import dev.nibble.engine.EngineException;
 import dev.nibble.engine.GeneratedToken;
 import dev.nibble.engine.GenerationRequest;
-import dev.nibble.serve.Answer;
-import dev.nibble.serve.CallTracker;
-import dev.nibble.serve.PromptBuilder;
-import dev.nibble.serve.ServeConfig;
-import dev.nibble.serve.ServedModels;
+import dev.nibble.serve.api.Answer;
+import dev.nibble.serve.api.CallTracker;
+import dev.nibble.serve.api.PromptBuilder;
+import dev.nibble.serve.api.ServeConfig;
+import dev.nibble.serve.api.ServedModels;
 import dev.nibble.tokenizer.EncodingBudget;
 import jakarta.inject.Inject;
 import jakarta.inject.Singleton;
@@ -30,7 +30,7 @@ import org.jboss.logging.Logger;
 
 /**
  * Answers requests for conversations and text, of whichever API, each on a thread of its own that may wait. What costs time before the engine has a request is
- * done by {@link dev.nibble.serve.Admission}'s threads.
+ * done by {@link dev.nibble.serve.api.Admission}'s threads.
  */
 @Singleton
 final class AnswerService {

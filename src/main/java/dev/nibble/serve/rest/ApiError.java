@@ -4,7 +4,7 @@ import com.fasterxml.jackson.databind.node.JsonNodeFactory;
 import com.fasterxml.jackson.databind.node.ObjectNode;
 import dev.nibble.engine.EngineError;
 import dev.nibble.engine.EngineException;
-import dev.nibble.serve.ErrorTable;
+import dev.nibble.serve.api.ErrorTable;
 import dev.nibble.serve.auth.AccessException;
 import java.util.Map;
 import java.util.Optional;

@@ -1,6 +1,6 @@
 package dev.nibble.serve.rest;
 
-import dev.nibble.serve.Admission;
+import dev.nibble.serve.api.Admission;
 import dev.nibble.tokenizer.EncodingBudget;
 import io.vertx.core.buffer.Buffer;
 import java.io.IOException;

@@ -1,8 +1,8 @@
 package dev.nibble.serve.rest;
 
 import dev.nibble.engine.EngineException;
-import dev.nibble.serve.Admission;
-import dev.nibble.serve.ServedModels;
+import dev.nibble.serve.api.Admission;
+import dev.nibble.serve.api.ServedModels;
 import io.vertx.core.Vertx;
 import io.vertx.core.buffer.Buffer;
 import io.vertx.core.http.HttpServerRequest;

@@ -4,7 +4,7 @@ import com.fasterxml.jackson.databind.node.ObjectNode;
 import dev.nibble.engine.Engine;
 import dev.nibble.engine.EngineException;
 import dev.nibble.engine.GenerationRequest;
-import dev.nibble.serve.ServeConfig;
+import dev.nibble.serve.api.ServeConfig;
 import dev.nibble.tokenizer.EncodingBudget;
 import java.util.List;
 import java.util.Optional;

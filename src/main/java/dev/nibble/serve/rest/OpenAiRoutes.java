@@ -7,7 +7,7 @@ import dev.nibble.engine.Engine;
 import dev.nibble.engine.EngineError;
 import dev.nibble.engine.EngineException;
 import dev.nibble.engine.ModelInfo;
-import dev.nibble.serve.ServedModels;
+import dev.nibble.serve.api.ServedModels;
 import dev.nibble.serve.health.LivenessCheck;
 import io.netty.handler.codec.http.HttpResponseStatus;
 import io.vertx.core.MultiMap;

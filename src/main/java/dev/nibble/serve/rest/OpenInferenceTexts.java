@@ -4,7 +4,7 @@ import com.fasterxml.jackson.databind.node.ArrayNode;
 import com.fasterxml.jackson.databind.node.JsonNodeFactory;
 import com.fasterxml.jackson.databind.node.ObjectNode;
 import dev.nibble.engine.Engine;
-import dev.nibble.serve.RequestStatistics;
+import dev.nibble.serve.api.RequestStatistics;
 import dev.nibble.serve.health.ReadinessVerdict;
 import java.util.List;
 

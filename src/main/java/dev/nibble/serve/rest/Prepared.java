@@ -2,7 +2,7 @@ package dev.nibble.serve.rest;
 
 import dev.nibble.engine.Engine;
 import dev.nibble.engine.GenerationRequest;
-import dev.nibble.serve.Answer;
+import dev.nibble.serve.api.Answer;
 import java.util.List;
 
 /**

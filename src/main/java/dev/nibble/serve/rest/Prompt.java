@@ -2,8 +2,8 @@ package dev.nibble.serve.rest;
 
 import dev.nibble.engine.Engine;
 import dev.nibble.engine.EngineException;
-import dev.nibble.serve.PromptBuilder;
-import dev.nibble.serve.SpecialTokens;
+import dev.nibble.serve.api.PromptBuilder;
+import dev.nibble.serve.api.SpecialTokens;
 import dev.nibble.tokenizer.ChatMessage;
 import dev.nibble.tokenizer.EncodingBudget;
 import dev.nibble.tokenizer.Tokenizer;

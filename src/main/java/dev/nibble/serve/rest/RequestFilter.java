@@ -1,6 +1,6 @@
 package dev.nibble.serve.rest;
 
-import dev.nibble.serve.HostNames;
+import dev.nibble.serve.api.HostNames;
 import dev.nibble.serve.network.Connections;
 import io.quarkus.vertx.http.runtime.filters.Filters;
 import io.vertx.core.http.HttpServerRequest;

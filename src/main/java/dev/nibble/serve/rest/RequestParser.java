@@ -5,7 +5,7 @@ import com.fasterxml.jackson.databind.node.ObjectNode;
 import dev.nibble.engine.EngineException;
 import dev.nibble.engine.OffloadPolicy;
 import dev.nibble.engine.SamplingParameters;
-import dev.nibble.serve.RequestDefaults;
+import dev.nibble.serve.api.RequestDefaults;
 import dev.nibble.tokenizer.ChatMessage;
 import java.util.ArrayList;
 import java.util.HashMap;

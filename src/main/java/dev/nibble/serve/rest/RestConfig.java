@@ -1,6 +1,6 @@
 package dev.nibble.serve.rest;
 
-import dev.nibble.serve.Settings;
+import dev.nibble.serve.api.Settings;
 import io.quarkus.runtime.configuration.MemorySize;
 import jakarta.enterprise.inject.Produces;
 import jakarta.inject.Singleton;

@@ -5,7 +5,7 @@ import static org.assertj.core.api.Assertions.assertThat;
 import com.google.common.util.concurrent.ListenableFuture;
 import com.google.rpc.RetryInfo;
 import dev.nibble.engine.Engine;
-import dev.nibble.serve.ServedModels;
+import dev.nibble.serve.api.ServedModels;
 import dev.nibble.v1.GenerateResponse;
 import dev.nibble.v1.GenerationServiceGrpc;
 import dev.nibble.v1.ListModelsRequest;

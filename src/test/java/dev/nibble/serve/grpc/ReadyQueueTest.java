@@ -5,7 +5,7 @@ import static org.assertj.core.api.Assertions.assertThat;
 import com.google.common.util.concurrent.ListenableFuture;
 import dev.nibble.engine.Engine;
 import dev.nibble.serve.Api;
-import dev.nibble.serve.ServedModels;
+import dev.nibble.serve.api.ServedModels;
 import dev.nibble.v1.GenerateResponse;
 import dev.nibble.v1.GenerationServiceGrpc;
 import grpc.health.v1.HealthOuterClass.HealthCheckRequest;

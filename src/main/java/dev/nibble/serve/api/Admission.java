@@ -1,4 +1,4 @@
-package dev.nibble.serve;
+package dev.nibble.serve.api;
 
 import dev.nibble.engine.Engine;
 import dev.nibble.engine.EngineError;
@@ -50,7 +50,7 @@ public final class Admission {
    */
   private static final long PROCESSOR_MEMORY = 8 << 20;
   /** Bodies of the largest size allowed that fit in it at least: one by itself, and the part that is left to small ones. */
-  static final int BODIES = 2;
+  public static final int BODIES = 2;
   /** Part of that memory which large requests leave to small ones. */
   private static final int SMALL_FRACTION = 4;
   /** Part of the places that large requests may take: they wait for each other, and small ones come past. */

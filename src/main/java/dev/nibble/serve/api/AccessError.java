@@ -1,4 +1,4 @@
-package dev.nibble.serve;
+package dev.nibble.serve.api;
 
 /** Why a call is not let in, apart from how it is told on a wire. The reason is the name in {@code google.rpc.ErrorInfo}. */
 public enum AccessError {

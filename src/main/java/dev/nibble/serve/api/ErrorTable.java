@@ -1,4 +1,4 @@
-package dev.nibble.serve;
+package dev.nibble.serve.api;
 
 import dev.nibble.engine.EngineError;
 import io.grpc.Status;

@@ -1,4 +1,4 @@
-package dev.nibble.serve;
+package dev.nibble.serve.api;
 
 import dev.nibble.engine.OffloadPolicy;
 import dev.nibble.offload.OffloadSettings;

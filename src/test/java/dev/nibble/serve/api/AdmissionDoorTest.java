@@ -1,4 +1,4 @@
-package dev.nibble.serve;
+package dev.nibble.serve.api;
 
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.catchThrowableOfType;

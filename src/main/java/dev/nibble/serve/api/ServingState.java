@@ -1,4 +1,4 @@
-package dev.nibble.serve;
+package dev.nibble.serve.api;
 
 import java.util.List;
 

@@ -1,4 +1,4 @@
-package dev.nibble.serve;
+package dev.nibble.serve.api;
 
 import jakarta.inject.Singleton;
 import java.time.Duration;
