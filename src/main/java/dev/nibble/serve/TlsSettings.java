@@ -1,6 +1,5 @@
 package dev.nibble.serve;
 
-import dev.nibble.serve.api.Settings;
 import io.smallrye.config.SmallRyeConfig;
 import java.util.ArrayList;
 import java.util.List;

@@ -29,6 +29,7 @@ final class EightBytes {
   }
 
   /** Bit i of {@code bits}, of 0 to 255, as bit 4 of byte i. */
+  @SuppressWarnings("ConstantOverflow") // 127 in each byte: the sign's place is taken for a bit
   static long fifthBits(int bits) {
     // Each byte keeps its own bit; added to 127 it reaches the top bit.
     return ((bits * ONES & DIAGONAL) + (TOPS - ONES) & TOPS) >>> 3;
