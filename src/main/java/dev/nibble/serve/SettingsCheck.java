@@ -62,7 +62,7 @@ public final class SettingsCheck {
     Set<String> known = Settings.ALL.stream().map(Setting::name).collect(Collectors.toSet());
     for (String name : new TreeSet<>(System.getProperties().stringPropertyNames())) {
       if (name.startsWith(OWN) && !known.contains(name)) {
-        throw new IllegalArgumentException("there is no setting " + name + "; README.md lists all of them");
+        throw new IllegalArgumentException("there is no setting " + name + "; README.md lists them, and names the pages with the others");
       }
     }
   }

@@ -214,7 +214,7 @@ class CliTest {
       assertThat(outcome.status()).isEqualTo(2);
     }
     refuses("nibble.queue-capacity is \"0\"; allowed: an integer, 1 or more", "serve", "-Dnibble.queue-capacity=0");
-    refuses("there is no setting nibble.threds; README.md lists all of them", "serve", "-Dnibble.threds=4");
+    refuses("there is no setting nibble.threds; README.md lists them, and names the pages with the others", "serve", "-Dnibble.threds=4");
     Outcome certificate = run("", Map.of("QUARKUS_HTTP_SSL_CERTIFICATE_FILES", "nowhere.pem", "QUARKUS_HTTP_SSL_CERTIFICATE_KEY_FILES", "nowhere.pem"), program(), "serve");
     assertThat(certificate.err()).isEqualTo("nibble: quarkus.http.ssl.certificate.files: nowhere.pem: no such file\n");
     Outcome doctor = run("", Map.of("NIBBLE_OFFLOAD_POLICY", "often"), program(), "doctor");

@@ -209,12 +209,18 @@ class ConnectionLimitsTest extends PortsTest {
     for (String method : List.of("/nibble.v1.ModelService/ListModels", "/nibble.v1.GenerationService/StreamGenerate", "/inference.GRPCInferenceService/ModelStreamInfer")) {
       assertReset(grpc, Http2Wire.call(method));
     }
+    byte[] empty = {0, 0, 0, 0, 0};
+    byte[] listServices = {0, 0, 0, 0, 2, 0x3a, 0};
+    assertReset(grpc, Http2Wire.call("/grpc.health.v1.Health/Check"), empty);
+    assertReset(grpc, Http2Wire.call("/nibble.v1.ModelService/ListModels"), empty);
+    assertReset(grpc, Http2Wire.call("/grpc.reflection.v1.ServerReflection/ServerReflectionInfo"), listServices);
   }
 
-  private void assertReset(InetSocketAddress port, byte[] head) throws Exception {
+  /** Streams of a head, and of messages where there are some, whose end never comes. */
+  private void assertReset(InetSocketAddress port, byte[] head, byte[]... messages) throws Exception {
     List<Http2Wire> wires = new ArrayList<>();
     for (int i = 0; i < MANY_CONNECTIONS; i++) {
-      wires.add(begin(port, head));
+      wires.add(begin(port, head, messages));
     }
     for (Http2Wire wire : wires) {
       // In the order of their answers.
@@ -230,11 +236,14 @@ class ConnectionLimitsTest extends PortsTest {
     close();
   }
 
-  private Http2Wire begin(InetSocketAddress port, byte[] head) throws IOException {
+  private Http2Wire begin(InetSocketAddress port, byte[] head, byte[]... messages) throws IOException {
     Http2Wire wire = new Http2Wire(port);
     open.add(wire);
     for (int i = 0; i < MANY_STREAMS; i++) {
       wire.write(Http2Wire.frame(Http2Wire.HEADERS, Http2Wire.END_HEADERS, 2 * i + 1, head));
+      for (byte[] message : messages) {
+        wire.write(Http2Wire.frame(Http2Wire.DATA, 0, 2 * i + 1, message));
+      }
     }
     return wire;
   }

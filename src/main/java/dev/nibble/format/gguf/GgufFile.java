@@ -38,6 +38,7 @@ public final class GgufFile implements ModelFile {
   /** What the bytes are read through, closed with this; absent for a file held in memory, or behind a channel of somebody else's. */
   private final Optional<FileChannel> channel;
   /** Of matrices that are not packed yet, by tensor; null before the first. */
+  private NativeMemory preparedIn;
   private Map<String, MemorySegment> prepared; // places for the tiles of matrices that were not asked for yet; null before the first is
 
   private GgufFile(FileBytes bytes, String name, Optional<FileChannel> channel) throws IOException {
@@ -165,8 +166,9 @@ public final class GgufFile implements ModelFile {
 
   @Override
   public TiledMatrix matrix(GgufTensor tensor, int rows, int columns, NativeMemory memory, WorkerPool pool) throws IOException {
-    if (prepared == null) {
+    if (prepared == null || preparedIn != memory) {
       prepared = allocate(memory, pool);
+      preparedIn = memory;
     }
     MemorySegment target = prepared.remove(tensor.name());
     if (target == null) {

@@ -20,6 +20,7 @@ import java.util.function.Predicate;
  */
 public record Kind<T>(String allowed, Function<String, Optional<T>> reader) {
   private static final String FLAG = "true, false";
+  private static final Duration LONGEST = Duration.ofDays(3650);
 
   /** Any text. */
   public static Kind<String> text(String allowed) {
@@ -52,17 +53,22 @@ public record Kind<T>(String allowed, Function<String, Optional<T>> reader) {
 
   /** A time, 0 or longer. */
   public static Kind<Duration> time(String allowed) {
-    return new Kind<>(allowed, text -> Optional.of(DurationConverter.parseDuration(text.strip())).filter(time -> !time.isNegative()));
+    return new Kind<>(allowed, text -> duration(text).filter(time -> !time.isNegative()));
   }
 
   /** A time above 0. */
   public static Kind<Duration> timeAboveZero(String allowed) {
-    return new Kind<>(allowed, text -> Optional.of(DurationConverter.parseDuration(text.strip())).filter(Duration::isPositive));
+    return new Kind<>(allowed, text -> duration(text).filter(Duration::isPositive));
+  }
+
+  /** Empty for a blank text, of which the converter makes null, and for what nobody can wait for, whose nanoseconds would overflow. */
+  private static Optional<Duration> duration(String text) {
+    return Optional.ofNullable(DurationConverter.parseDuration(text.strip())).filter(time -> time.compareTo(LONGEST) <= 0);
   }
 
   /** Bytes, at least so many. */
   public static Kind<MemorySize> size(long least, String allowed) {
-    return new Kind<>(allowed, text -> Optional.of(new MemorySizeConverter().convert(text.strip())).filter(size -> size.asLongValue() >= least));
+    return new Kind<>(allowed, text -> Optional.ofNullable(new MemorySizeConverter().convert(text.strip())).filter(size -> size.asLongValue() >= least));
   }
 
   /** A number above 0. */

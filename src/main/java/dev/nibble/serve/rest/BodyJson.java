@@ -121,8 +121,11 @@ record BodyJson(int context, long longestText, ObjectReader reader) {
   }
 
   private ObjectNode object(JsonParser parser) throws IOException {
-    if (parser.nextToken() != JsonToken.START_OBJECT) {
-      JsonNode other = reader.readTree(parser);
+    JsonToken first = parser.nextToken();
+    if (first != JsonToken.START_OBJECT) {
+      // An array or a text is not read, however long it is.
+      JsonNode other = first == JsonToken.START_ARRAY ? JsonNodeFactory.instance.arrayNode()
+          : first == JsonToken.VALUE_STRING ? JsonNodeFactory.instance.textNode("") : reader.readTree(parser);
       throw invalid("The body is " + (other == null || other.isMissingNode() ? "empty" : Fields.describe(other)) + "; a JSON object is needed.");
     }
     ObjectNode object = JsonNodeFactory.instance.objectNode();

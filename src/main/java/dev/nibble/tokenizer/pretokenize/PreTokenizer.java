@@ -107,10 +107,9 @@ public record PreTokenizer(List<String> names, List<String> patterns, boolean nf
     return TABLE.stream().filter(row -> row.names.contains(name)).findFirst();
   }
 
-  /** The rule with these patterns; of several the one that normalises and takes whole words as wanted, where there is one. */
+  /** The rule with these patterns that normalises and takes whole words as wanted: another one's name would make other tokens of the same text. */
   public static Optional<PreTokenizer> of(List<String> patterns, boolean nfc, boolean wholeWords) {
-    List<PreTokenizer> rows = TABLE.stream().filter(row -> row.patterns.equals(patterns)).toList();
-    return rows.stream().filter(row -> row.nfc == nfc && row.wholeWords == wholeWords).findFirst().or(() -> rows.stream().findFirst());
+    return TABLE.stream().filter(row -> row.patterns.equals(patterns) && row.nfc == nfc && row.wholeWords == wholeWords).findFirst();
   }
 
   /** Every name of every rule, for messages. */

@@ -313,6 +313,9 @@ class OpenInferenceTest {
       assertThat(api.post("/v2/repository/index", body).json()).isEqualTo(Api.parse("[{\"name\":\"nibble-home\",\"version\":\"1\",\"state\":\"READY\",\"reason\":\"\"}]"));
     }
     assertError(api.post("/v2/repository/index", "[]"), 400, "a JSON object is needed");
+    String text = "\"" + "long ".repeat(100_000) + "\"";
+    assertError(api.post("/v2/repository/index", text), 400, "The body is a string; a JSON object is needed.");
+    assertError(api.post("/v2/repository/index", "[" + text + "]"), 400, "The body is an array; a JSON object is needed.");
     assertError(api.get("/v2/repository/index"), 405, "GET is not allowed");
 
     JsonNode before = statistics(MODEL + "/stats");
