@@ -107,10 +107,8 @@ public record KeyFile(String text, List<ApiKey> keys) {
   public static void add(Path file, ApiKey key, Delivery delivery) throws IOException {
     ReplacedFile.change(file, before -> {
       String text = before.isEmpty() ? HEADING : text(file);
-      String changed = checked(file, text, (text.isEmpty() || text.endsWith("\n") ? text : text + "\n") + key.line() + "\n");
-      delivery.deliver();
-      return changed;
-    });
+      return checked(file, text, (text.isEmpty() || text.endsWith("\n") ? text : text + "\n") + key.line() + "\n");
+    }, delivery::deliver);
   }
 
   /** Takes a key out of a file, whose other lines stay as they are. @throws IOException if it can't be, or there is no key of that name; the file is then as before */

@@ -69,9 +69,25 @@ final class ReplacedFile {
    * @throws IOException if it can't be changed, and then it is as before: one line that names the file
    */
   static void change(Path file, Change change) throws IOException {
+    change(file, change, () -> {});
+  }
+
+  /** What is to be done before a change counts. */
+  @FunctionalInterface
+  interface Condition {
+    /** @throws IOException if it can't be done, and the file is to stay as it is */
+    void fulfil() throws IOException;
+  }
+
+  /**
+   * Changes a file, or makes it, if a condition can be fulfilled once the new text is on the disk, beside the file.
+   *
+   * @throws IOException if it can't be changed, and then it is as before: one line that names the file
+   */
+  static void change(Path file, Change change, Condition condition) throws IOException {
     ReplacedFile replaced = new ReplacedFile(file);
     try {
-      replaced.changeLocked(change);
+      replaced.changeLocked(change, condition);
     } catch (InvalidKeyFileException told) {
       throw told;
     } catch (FileSystemException refused) {
@@ -89,12 +105,12 @@ final class ReplacedFile {
     };
   }
 
-  private void changeLocked(Change change) throws IOException {
+  private void changeLocked(Change change, Condition condition) throws IOException {
     Path lockFile = folder.resolve("." + target.getFileName() + ".lock");
     try (FileChannel channel = locked(lockFile)) {
       try {
         sweep();
-        write(change.apply(Files.exists(target) ? Optional.of(target) : Optional.empty()));
+        write(change.apply(Files.exists(target) ? Optional.of(target) : Optional.empty()), condition);
       } finally {
         // Still locked: whoever waits for this lock sees that its file is gone, and asks anew.
         Files.deleteIfExists(lockFile);
@@ -187,7 +203,7 @@ final class ReplacedFile {
     return name.startsWith(temporaryPrefix()) && name.endsWith(".part");
   }
 
-  private void write(String text) throws IOException {
+  private void write(String text, Condition condition) throws IOException {
     Path part = folder.resolve(temporaryPrefix() + UUID.randomUUID() + ".part");
     try {
       boolean there = Files.exists(target);
@@ -204,6 +220,7 @@ final class ReplacedFile {
         }
         channel.force(true);
       }
+      condition.fulfil();
       Files.move(part, target, StandardCopyOption.ATOMIC_MOVE, StandardCopyOption.REPLACE_EXISTING);
     } finally {
       Files.deleteIfExists(part);
