@@ -42,9 +42,11 @@ class RestApiTest {
 
   private Api api;
 
+  /** Whichever test is the first one has its model: bare connections do not ask again while it is loaded. */
   @BeforeEach
-  void connect() {
+  void connect() throws Exception {
     api = new Api(base);
+    Api.await("the model is loaded", () -> api.get("/v1/models").text().contains("nibble-home"));
   }
 
   private JsonNode ok(String path, String body) throws IOException, InterruptedException {
