@@ -2,6 +2,7 @@ package dev.nibble.cli;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
+import dev.nibble.FreePort;
 import java.io.IOException;
 import java.net.InetAddress;
 import java.net.ServerSocket;
@@ -37,9 +38,7 @@ class PortTakenTest {
   }
 
   private static String free() throws IOException {
-    try (ServerSocket socket = new ServerSocket(0)) {
-      return Integer.toString(socket.getLocalPort());
-    }
+    return Integer.toString(FreePort.get());
   }
 
   @Test

@@ -1,6 +1,7 @@
 package dev.nibble.offload;
 
 import com.google.protobuf.ByteString;
+import dev.nibble.FreePort;
 import dev.nibble.engine.Engine;
 import dev.nibble.engine.EngineException;
 import dev.nibble.engine.EngineOptions;
@@ -116,9 +117,7 @@ public final class FaultySidecar implements AutoCloseable {
     ModelOpener.Opened opened = ModelOpener.open(Optional.empty(), Optional.empty(), OptionalInt.of(1), KvCacheOptions.DEFAULT, (bytes, total) -> {});
     engine = new SequentialEngine(opened.info(), opened.loaded().model(), opened.tokenizer(), EngineOptions.DEFAULT);
     identity = ModelIdentity.of(Optional.empty());
-    try (ServerSocket socket = new ServerSocket(0)) {
-      port = socket.getLocalPort();
-    }
+    port = FreePort.get();
     set(fault);
   }
 

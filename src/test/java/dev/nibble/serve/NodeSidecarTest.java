@@ -4,13 +4,13 @@ import static org.assertj.core.api.Assertions.assertThat;
 import static org.junit.jupiter.api.Assumptions.assumeTrue;
 
 import com.fasterxml.jackson.databind.JsonNode;
+import dev.nibble.FreePort;
 import io.quarkus.test.common.QuarkusTestResource;
 import io.quarkus.test.common.QuarkusTestResourceLifecycleManager;
 import io.quarkus.test.common.http.TestHTTPResource;
 import io.quarkus.test.junit.QuarkusTest;
 import java.io.IOException;
 import java.io.UncheckedIOException;
-import java.net.ServerSocket;
 import java.net.URI;
 import java.net.http.HttpClient;
 import java.net.http.HttpRequest.BodyPublishers;
@@ -47,8 +47,8 @@ class NodeSidecarTest {
 
     @Override
     public Map<String, String> start() {
-      try (ServerSocket socket = new ServerSocket(0)) {
-        port = socket.getLocalPort();
+      try {
+        port = FreePort.get();
       } catch (IOException failure) {
         throw new UncheckedIOException(failure);
       }

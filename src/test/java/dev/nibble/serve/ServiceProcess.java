@@ -2,8 +2,8 @@ package dev.nibble.serve;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
+import dev.nibble.FreePort;
 import java.io.IOException;
-import java.net.ServerSocket;
 import java.net.URI;
 import java.nio.file.Files;
 import java.nio.file.Path;
@@ -35,10 +35,7 @@ record ServiceProcess(Process process, Api api, Path log) implements AutoCloseab
 
   /** The same with settings, by the names of their environment variables. */
   static ServiceProcess start(List<String> program, Map<String, String> settings, Path log) throws IOException, InterruptedException {
-    int port;
-    try (ServerSocket socket = new ServerSocket(0)) {
-      port = socket.getLocalPort();
-    }
+    int port = FreePort.get();
     List<String> command = new ArrayList<>(program);
     command.add("serve");
     ProcessBuilder builder = new ProcessBuilder(command).redirectErrorStream(true).redirectOutput(log.toFile());

@@ -2,9 +2,9 @@ package dev.nibble.serve;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
+import dev.nibble.FreePort;
 import java.io.ByteArrayOutputStream;
 import java.net.InetSocketAddress;
-import java.net.ServerSocket;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.List;
@@ -49,10 +49,7 @@ final class ShutdownIT {
   /** As {@link StrangersTest} does it to a service in the test's own process, which has neither a log of its own nor an end. */
   @Test
   void strangersFillNoLogAndDoNotKeepItFromEnding() throws Exception {
-    int grpcPort;
-    try (ServerSocket socket = new ServerSocket(0)) {
-      grpcPort = socket.getLocalPort();
-    }
+    int grpcPort = FreePort.get();
     Path log = folder.resolve("log");
     try (ServiceProcess service = ServiceProcess.start(ServiceProcess.program(), Map.of("QUARKUS_GRPC_SERVER_PORT", Integer.toString(grpcPort)), log)) {
       InetSocketAddress rest = new InetSocketAddress("localhost", service.api().uri("/").getPort());

@@ -4,6 +4,7 @@ import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 import static org.junit.jupiter.api.Assumptions.assumeTrue;
 
+import dev.nibble.FreePort;
 import grpc.health.v1.HealthGrpc;
 import grpc.health.v1.HealthOuterClass.HealthCheckRequest;
 import grpc.health.v1.HealthOuterClass.HealthCheckResponse.ServingStatus;
@@ -13,7 +14,6 @@ import io.grpc.netty.GrpcSslContexts;
 import io.grpc.netty.NettyChannelBuilder;
 import java.io.IOException;
 import java.net.ConnectException;
-import java.net.ServerSocket;
 import java.net.URI;
 import java.net.http.HttpClient;
 import java.net.http.HttpRequest;
@@ -32,19 +32,13 @@ final class TlsIT {
   @TempDir
   Path folder;
 
-  private static int freePort() throws IOException {
-    try (ServerSocket socket = new ServerSocket(0)) {
-      return socket.getLocalPort();
-    }
-  }
-
   @Test
   void bothServersEncryptAndBadCertificatesAreRefused() throws Exception {
     Path certificate = folder.resolve("certificate.pem");
     Path key = folder.resolve("key.pem");
     assumeTrue(TlsTest.Encrypted.made(certificate, key, folder.resolve("openssl.log")), "skipped: openssl can't make a certificate here");
-    int tlsPort = freePort();
-    int grpcPort = freePort();
+    int tlsPort = FreePort.get();
+    int grpcPort = FreePort.get();
     Map<String, String> settings = Map.of("QUARKUS_HTTP_SSL_CERTIFICATE_FILES", certificate.toString(), "QUARKUS_HTTP_SSL_CERTIFICATE_KEY_FILES", key.toString(),
         "QUARKUS_HTTP_SSL_PORT", Integer.toString(tlsPort), "QUARKUS_GRPC_SERVER_SSL_CERTIFICATE", certificate.toString(), "QUARKUS_GRPC_SERVER_SSL_KEY", key.toString(),
         "QUARKUS_GRPC_SERVER_PORT", Integer.toString(grpcPort));

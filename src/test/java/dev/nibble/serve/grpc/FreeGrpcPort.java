@@ -1,9 +1,9 @@
 package dev.nibble.serve.grpc;
 
+import dev.nibble.FreePort;
 import io.quarkus.test.common.QuarkusTestResourceLifecycleManager;
 import java.io.IOException;
 import java.io.UncheckedIOException;
-import java.net.ServerSocket;
 import java.util.Map;
 
 /** Has the gRPC server listen on a port that is free, in the JVM and as an executable alike, and tells tests which. */
@@ -17,8 +17,8 @@ public final class FreeGrpcPort implements QuarkusTestResourceLifecycleManager {
 
   @Override
   public Map<String, String> start() {
-    try (ServerSocket socket = new ServerSocket(0)) {
-      port = socket.getLocalPort();
+    try {
+      port = FreePort.get();
     } catch (IOException failure) {
       throw new UncheckedIOException(failure);
     }
