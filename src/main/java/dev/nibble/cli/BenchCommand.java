@@ -75,9 +75,15 @@ final class BenchCommand implements Callable<Integer> {
   }
 
   private int measureModel() throws IOException {
-    long start = System.nanoTime();
-    ModelOpener.Opened opened = model.open();
-    double load = seconds(start);
+    try (ModelOpener opener = model.opener()) {
+      long start = System.nanoTime();
+      try (ModelOpener.Opened opened = model.open(opener)) {
+        return measure(opened, seconds(start));
+      }
+    }
+  }
+
+  private int measure(ModelOpener.Opened opened, double load) throws IOException {
     Decoder runs = opened.loaded().model();
     if (prompt < 1 || generated < 1 || (long) prompt + generated > runs.contextLength()) {
       throw new IllegalArgumentException("--prompt " + prompt + " and --gen " + generated + " must be 1 or more, and together fit the context of " + runs.contextLength());

@@ -52,7 +52,13 @@ final class DoctorCommand implements Callable<Integer> {
     OffloadSettings accelerators = ServeConfig.offload(config);
     model.fitHeap(); // before a word is said: the process may begin anew
     say(true, "machine", Runtime.getRuntime().availableProcessors() + " processors, " + System.getProperty("os.arch"));
-    ModelOpener.Opened opened = model.open();
+    try (ModelOpener opener = model.opener(); ModelOpener.Opened opened = model.open(opener)) {
+      look(opened, accelerators);
+    }
+    return well ? 0 : Main.EXIT_FAILED;
+  }
+
+  private void look(ModelOpener.Opened opened, OffloadSettings accelerators) throws InterruptedException {
     say(opened.memory().complaint().isEmpty(), "memory", opened.memory().complaint().orElse(opened.memory() + ", of which keys and values at most "
         + (opened.loaded().model().pages().limitBytes() >> 20)));
     say(opened.whyNoVectors().isEmpty(), "vectors", opened.whyNoVectors().isEmpty() ? opened.vectorBits() + " bits" : opened.whyNoVectors());
@@ -66,7 +72,6 @@ final class DoctorCommand implements Callable<Integer> {
         look(engine, accelerators);
       }
     }
-    return well ? 0 : Main.EXIT_FAILED;
   }
 
   private void look(SequentialEngine engine, OffloadSettings settings) throws InterruptedException {

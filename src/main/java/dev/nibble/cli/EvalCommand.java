@@ -61,7 +61,13 @@ final class EvalCommand implements Callable<Integer> {
         throw new IllegalArgumentException("--tokens is " + tokens + "; allowed: 1 or more");
       }
       String content = read(text);
-      ModelOpener.Opened opened = model.open();
+      try (ModelOpener opener = model.opener(); ModelOpener.Opened opened = model.open(opener)) {
+        measure(opened, content);
+      }
+      return 0;
+    }
+
+    private void measure(ModelOpener.Opened opened, String content) throws IOException {
       Decoder decoder = opened.loaded().model();
       int[] ids = opened.tokenizer().encode(content, false);
       if (tokens != null && ids.length > tokens) {
@@ -83,7 +89,6 @@ final class EvalCommand implements Callable<Integer> {
         System.out.printf(Locale.ROOT, "perplexity %.4f ± %.4f over %,d predictions, windows of %d; %.1f tokens/s%n",
             result.perplexity(), result.error(), result.predictions(), window, speed);
       }
-      return 0;
     }
 
     /** BOS, where prompts begin with it. */

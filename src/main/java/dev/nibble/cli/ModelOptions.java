@@ -86,11 +86,16 @@ final class ModelOptions {
     HeapLimit.require(ModelOpener.fittingPlan(model()));
   }
 
+  /** What opens the model: to be closed after it. */
+  ModelOpener opener() {
+    fitHeap(); // before there are threads
+    return new ModelOpener(threads());
+  }
+
   /** Opens the model, with a progress line if that takes long, and says on standard error what it must do without. */
-  ModelOpener.Opened open() throws IOException {
-    fitHeap();
+  ModelOpener.Opened open(ModelOpener opener) throws IOException {
     ProgressLine progress = new ProgressLine("loading");
-    ModelOpener.Opened opened = ModelOpener.open(model(), Optional.empty(), threads(), cache(), packCache().map(ModelOptions::packs), progress::show);
+    ModelOpener.Opened opened = opener.open(model(), Optional.empty(), cache(), packCache().map(ModelOptions::packs), progress::show);
     progress.clear();
     String reason = opened.loaded().kernels().reason();
     if (!reason.isEmpty()) {

@@ -31,7 +31,10 @@ final class PackCommand implements Callable<Integer> {
     }
     ProgressLine progress = new ProgressLine("packing");
     long start = System.nanoTime();
-    long bytes = ModelOpener.pack(source, target, OptionalInt.empty(), progress::show);
+    long bytes;
+    try (ModelOpener opener = new ModelOpener(OptionalInt.of(Runtime.getRuntime().availableProcessors()))) {
+      bytes = opener.pack(source, target, progress::show);
+    }
     progress.clear();
     System.out.printf(Locale.ROOT, "%s: %,d bytes, read back without a difference, in %.1f s%n", target, bytes, (System.nanoTime() - start) / 1e9);
     return 0;

@@ -7,6 +7,7 @@ import dev.nibble.quant.Llama2cModel;
 import dev.nibble.quant.ModelSource;
 import dev.nibble.quant.QuantizationReport;
 import dev.nibble.quant.QuantizationScheme;
+import dev.nibble.runtime.ModelOpener;
 import dev.nibble.runtime.ModelTrial;
 import dev.nibble.tokenizer.GgufVocabulary;
 import dev.nibble.tokenizer.HuggingFaceTokenizer;
@@ -17,6 +18,7 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.Locale;
 import java.util.Optional;
+import java.util.OptionalInt;
 import java.util.concurrent.Callable;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Option;
@@ -56,8 +58,11 @@ final class QuantizeCommand implements Callable<Integer> {
     }
     ProgressLine progress = new ProgressLine("quantising");
     ModelTrial.Outcome[] trial = new ModelTrial.Outcome[1];
-    QuantizationReport report = GgufConverter.quantize(source, out, wanted, GgufVocabulary.write(vocabulary), file -> trial[0] = ModelTrial.run(file),
-        (done, total, tensor) -> progress.show(done, total));
+    QuantizationReport report;
+    try (ModelOpener opener = new ModelOpener(OptionalInt.empty())) {
+      report = GgufConverter.quantize(source, out, wanted, GgufVocabulary.write(vocabulary), file -> trial[0] = opener.tryOut(file),
+          (done, total, tensor) -> progress.show(done, total));
+    }
     progress.clear();
     if (trial[0] == ModelTrial.Outcome.TOO_LARGE) {
       System.err.println("nibble: " + out + " was checked, but not run: its weights are larger than the memory that is free here");

@@ -64,8 +64,9 @@ final class RunCommand implements Callable<Integer> {
     }
     SamplingParameters sampling = new SamplingParameters(temperature, 0, 1, 0, 1, 0, 0, Map.of(),
         seed == null ? ThreadLocalRandom.current().nextLong() : seed);
-    ModelOpener.Opened opened = model.open();
-    try (Engine engine = new SequentialEngine(opened.info(), opened.loaded().model(), opened.tokenizer(), EngineOptions.DEFAULT, EngineObserver.NONE)) {
+    try (ModelOpener opener = model.opener();
+        ModelOpener.Opened opened = model.open(opener);
+        Engine engine = new SequentialEngine(opened.info(), opened.loaded().model(), opened.tokenizer(), EngineOptions.DEFAULT, EngineObserver.NONE)) {
       if (chat) {
         converse(engine, sampling);
       } else {

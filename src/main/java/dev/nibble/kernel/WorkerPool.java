@@ -2,6 +2,7 @@ package dev.nibble.kernel;
 
 import java.util.concurrent.atomic.AtomicLong;
 import java.util.concurrent.locks.LockSupport;
+import java.util.concurrent.locks.ReentrantLock;
 
 /**
  * A fixed set of platform threads that compute together. The calling thread is worker 0. Work is a range of items, of which each worker takes a
@@ -9,7 +10,7 @@ import java.util.concurrent.locks.LockSupport;
  * for all workers: one that wakes up late finds nothing left, and delays nobody. Between two ranges workers spin for a while, since the phases
  * of a forward pass follow each other at once, then park.
  *
- * <p>Used by one thread at a time; a range must not run another. How items are shared out never changes a result: each is computed by one
+ * <p>Callers that come at the same time, such as engines of several models, take turns; a range must not run another. How items are shared out never changes a result: each is computed by one
  * worker alone. Nothing is allocated after construction.
  */
 public final class WorkerPool implements AutoCloseable {
@@ -33,6 +34,8 @@ public final class WorkerPool implements AutoCloseable {
 
   private final int size;
   private final Worker[] workers;
+  /** Held by the caller whose range is under way. */
+  private final ReentrantLock turn = new ReentrantLock();
 
   /**
    * Number of the range (high 32 bits) and how many of its items nobody has taken yet (low 32). Taking items is one compare-and-set of both, so
@@ -84,6 +87,15 @@ public final class WorkerPool implements AutoCloseable {
       work.compute(0, 0, count);
       return;
     }
+    turn.lock();
+    try {
+      runWithWorkers(count, grain, work);
+    } finally {
+      turn.unlock();
+    }
+  }
+
+  private void runWithWorkers(int count, int grain, Range work) {
     this.work = work;
     this.count = count;
     this.grain = grain;

@@ -44,19 +44,17 @@ public final class DecoderLoader {
   }
 
   /**
-   * A model ready to compute. Closing it ends its threads and gives its weights' memory back: nobody may compute with it any more.
+   * A model ready to compute. Closing it gives its weights' memory back: nobody may compute with it any more.
    *
    * @param kernels the code chosen for this process
    * @param threads that compute
    * @param formats of its matrices
-   * @param pool the threads
    * @param memory of the weights
    */
-  public record Loaded(Decoder model, KernelMode.Choice kernels, int threads, Set<TensorFormat> formats, WorkerPool pool, NativeMemory memory)
+  public record Loaded(Decoder model, KernelMode.Choice kernels, int threads, Set<TensorFormat> formats, NativeMemory memory)
       implements AutoCloseable {
     @Override
     public void close() {
-      pool.close();
       memory.close();
     }
   }
@@ -79,31 +77,29 @@ public final class DecoderLoader {
     total = file.tensors().stream().mapToLong(GgufTensor::bytes).sum();
   }
 
-  /** Loads a model of a family that comes with Nibble. See {@link #load(ModelFile, Families, int, KvCacheOptions, Progress)}. */
-  public static Loaded load(ModelFile file, int threads, KvCacheOptions cache, Progress progress) throws IOException {
-    return load(file, Families.KNOWN, threads, cache, progress);
+  /** Loads a model of a family that comes with Nibble. See {@link #load(ModelFile, Families, WorkerPool, KvCacheOptions, Progress)}. */
+  public static Loaded load(ModelFile file, WorkerPool pool, KvCacheOptions cache, Progress progress) throws IOException {
+    return load(file, Families.KNOWN, pool, cache, progress);
   }
 
   /**
    * Loads a model.
    *
    * @param families that it may be of
-   * @param threads that compute; they live until the model is closed
+   * @param pool the threads that compute, which stay the caller's
    * @throws InvalidModelException if the file's model is of another kind, or its parts do not go together
    * @throws IOException if the file can't be read
    */
-  public static Loaded load(ModelFile file, Families families, int threads, KvCacheOptions cache, Progress progress) throws IOException {
+  public static Loaded load(ModelFile file, Families families, WorkerPool pool, KvCacheOptions cache, Progress progress) throws IOException {
     KernelMode.Choice choice = KernelMode.detect();
-    WorkerPool pool = new WorkerPool(threads);
     NativeMemory memory = new NativeMemory();
     try {
       DecoderLoader loader = new DecoderLoader(file, families, pool, memory, progress);
       Decoder model = loader.decoder(new Products(pool, choice.mode()), cache);
       loader.firstPass(model);
       loader.tellLosses();
-      return new Loaded(model, choice, threads, loader.formats, pool, memory);
+      return new Loaded(model, choice, pool.size(), loader.formats, memory);
     } catch (RuntimeException | IOException | Error e) {
-      pool.close();
       memory.close();
       throw e;
     }

@@ -27,23 +27,35 @@ import java.time.Instant;
 import java.util.Optional;
 import java.util.OptionalInt;
 
-/** Opens a model and its tokenizer, from a GGUF file, a packed one, or from the executable itself. */
-public final class ModelOpener {
+/**
+ * Opens models and their tokenizers, from GGUF files, packed ones, or from the executable itself. All of them compute with its one pool of threads: the machine's,
+ * made once where a program begins, and closed where it ends, after its models.
+ */
+public final class ModelOpener implements AutoCloseable {
   /** Name of the model that is part of the executable. */
   public static final String EMBEDDED = "nibble-home";
 
   private static final String RESOURCE = "/models/" + EMBEDDED + ".gguf";
   private static final long EMBEDDED_CREATED = 1795478400L; // 2026-11-24, when it was quantised
 
-  private ModelOpener() {}
+  private final WorkerPool pool;
 
-  /** A model, its tokenizer, and what is told of it. Closing it ends its threads and gives its weights' memory back: nobody may compute with it any more. */
+  /** @param threads that compute; empty for one a physical core */
+  public ModelOpener(OptionalInt threads) {
+    pool = new WorkerPool(threads.orElseGet(Processors::physicalCores));
+  }
+
+  /** Threads that compute. */
+  public int threads() {
+    return pool.size();
+  }
+
+  /** A model, its tokenizer, and what is told of it. Closing it gives its weights' memory back: nobody may compute with it any more. */
   public record Opened(ModelInfo info, DecoderLoader.Loaded loaded, Tokenizer tokenizer, MemoryPlan memory) implements AutoCloseable {
     @Override
     public void close() {
       loaded.close();
     }
-
 
     /** Which code multiplies matrices: {@code vector} or {@code scalar}. */
     public String kernels() {
@@ -69,12 +81,10 @@ public final class ModelOpener {
    *
    * @param path a GGUF or packed file; empty for the embedded model
    * @param name for requests; empty for the file's name without its ending
-   * @param threads that compute; empty for one a physical core
    * @throws IOException if the file is missing, damaged, or holds a model of another kind: the message says which
    */
-  public static Opened open(Optional<Path> path, Optional<String> name, OptionalInt threads, KvCacheOptions cache, DecoderLoader.Progress progress)
-      throws IOException {
-    return open(path, name, threads, cache, Optional.empty(), progress);
+  public Opened open(Optional<Path> path, Optional<String> name, KvCacheOptions cache, DecoderLoader.Progress progress) throws IOException {
+    return open(path, name, cache, Optional.empty(), progress);
   }
 
   /**
@@ -82,21 +92,19 @@ public final class ModelOpener {
    *
    * @param path a GGUF or packed file; empty for the embedded model
    * @param name for requests; empty for the file's name without its ending
-   * @param threads that compute; empty for one a physical core
    * @param packs where GGUF files' packs are kept; empty to load the file itself
    * @throws IOException if the file is missing, damaged, or holds a model of another kind: the message says which
    */
-  public static Opened open(Optional<Path> path, Optional<String> name, OptionalInt threads, KvCacheOptions cache, Optional<PackCache> packs,
-      DecoderLoader.Progress progress) throws IOException {
-    int count = threads.orElseGet(Processors::physicalCores);
+  public Opened open(Optional<Path> path, Optional<String> name, KvCacheOptions cache, Optional<PackCache> packs, DecoderLoader.Progress progress)
+      throws IOException {
     try (ModelFile file = path.isEmpty() ? embedded()
-        : packs.isPresent() ? packs.get().open(path.get(), count, ModelOpener::check, progress::packed) : PackFile.openAny(path.get())) {
+        : packs.isPresent() ? packs.get().open(path.get(), pool, ModelOpener::check, progress::packed) : PackFile.openAny(path.get())) {
       Tokenizer tokenizer = new VocabularyTokenizer(GgufVocabulary.read(file.metadata()));
       MemoryPlan plan = MemoryPlan.here(MemoryNeed.of(file, cache).weights());
       progress.planned(plan);
       InspectReport report = new InspectReport(file);
       long created = path.isPresent() ? Files.getLastModifiedTime(path.get()).toInstant().getEpochSecond() : EMBEDDED_CREATED;
-      DecoderLoader.Loaded loaded = DecoderLoader.load(file, count, cache, progress);
+      DecoderLoader.Loaded loaded = DecoderLoader.load(file, pool, cache, progress);
       try {
         file.guard();
       } catch (IOException e) {
@@ -116,14 +124,26 @@ public final class ModelOpener {
    *
    * @param source a GGUF file
    * @param target the packed file; one that is there is replaced
-   * @param threads that pack; empty for one a processor
    * @return the packed file's size
    * @throws IOException if the source can't be read or run, or the target can't be written
    */
-  public static long pack(Path source, Path target, OptionalInt threads, PackWriter.Progress progress) throws IOException {
-    try (WorkerPool pool = new WorkerPool(threads.orElse(Runtime.getRuntime().availableProcessors()))) {
-      return PackWriter.write(source, target, pool, ModelOpener::check, ModelTrial::run, progress);
-    }
+  public long pack(Path source, Path target, PackWriter.Progress progress) throws IOException {
+    return PackWriter.write(source, target, pool, ModelOpener::check, this::tryOut, progress);
+  }
+
+  /**
+   * Opens a file's model and tokenizer, and computes the next token of a few words.
+   *
+   * @throws IOException if the file can't be read, or its model can't be run: the message says why
+   */
+  public ModelTrial.Outcome tryOut(ModelFile file) throws IOException {
+    return ModelTrial.run(file, pool);
+  }
+
+  /** Ends the threads. A model that is still computing goes on with its own alone. */
+  @Override
+  public void close() {
+    pool.close();
   }
 
   /** Checks that a model and its tokenizer can be used, without reading its matrices. */

@@ -3,7 +3,7 @@ package dev.nibble.runtime;
 import dev.nibble.format.gguf.GgufKeyException;
 import dev.nibble.format.gguf.ModelFile;
 import dev.nibble.format.pack.PackFile;
-import dev.nibble.kernel.Processors;
+import dev.nibble.kernel.WorkerPool;
 import dev.nibble.model.DecoderLoader;
 import dev.nibble.model.LanguageModel;
 import dev.nibble.model.MemoryNeed;
@@ -41,7 +41,7 @@ public final class ModelTrial {
    * @throws InvalidModelException if it can't be run, or what it computes is not finite
    * @throws IOException if the file can't be read
    */
-  public static Outcome run(ModelFile file) throws IOException {
+  static Outcome run(ModelFile file, WorkerPool pool) throws IOException {
     try {
       Tokenizer tokenizer = new VocabularyTokenizer(GgufVocabulary.read(file.metadata()));
       MemoryNeed need = MemoryNeed.of(file, KvCacheOptions.DEFAULT);
@@ -51,7 +51,7 @@ public final class ModelTrial {
         DecoderLoader.check(file);
         return Outcome.TOO_LARGE;
       }
-      try (DecoderLoader.Loaded loaded = DecoderLoader.load(file, Processors.physicalCores(), KvCacheOptions.DEFAULT, (done, total) -> {})) {
+      try (DecoderLoader.Loaded loaded = DecoderLoader.load(file, pool, KvCacheOptions.DEFAULT, (done, total) -> {})) {
         answer(file, tokenizer, loaded.model());
       }
       return Outcome.ANSWERED;

@@ -18,6 +18,7 @@ import dev.nibble.serve.api.RequestStatistics;
 import dev.nibble.serve.api.ServeConfig;
 import dev.nibble.serve.metrics.EngineMetrics;
 import dev.nibble.serve.metrics.OffloadMetrics;
+import jakarta.annotation.PreDestroy;
 import jakarta.inject.Inject;
 import jakarta.inject.Singleton;
 import java.io.IOException;
@@ -36,6 +37,7 @@ final class ModelEngineLoader implements EngineLoader {
   private final EngineMetrics metrics;
   private final OffloadMetrics offloadMetrics;
   private final RequestStatistics statistics;
+  private ModelOpener opener; // made with the first model, when settings are known to be right
 
   @Inject
   ModelEngineLoader(Config settings, EngineMetrics metrics, OffloadMetrics offloadMetrics, RequestStatistics statistics) {
@@ -51,7 +53,8 @@ final class ModelEngineLoader implements EngineLoader {
     KvCacheOptions cache = KvCacheOptions.of(config.kv().keys(), config.kv().values(), config.kv().residual(), config.kv().rotate())
         .within(config.kv().memory());
     long start = System.nanoTime();
-    ModelOpener.Opened opened = ModelOpener.open(config.model().map(Path::of), config.modelName(), config.threads(), cache, packs(config), new LoadingLog(start + PROGRESS_NANOS, cache.memoryLimit()));
+    ModelOpener.Opened opened = opener(config).open(config.model().map(Path::of), config.modelName(), cache, packs(config),
+        new LoadingLog(start + PROGRESS_NANOS, cache.memoryLimit()));
     LOG.infof("Loaded %s in %d ms on %d threads.", opened.info().name(), (System.nanoTime() - start) / 1_000_000, opened.loaded().threads());
     opened.tokenizer().remarks().forEach(LOG::warn);
     opened.tokenizer().whyNoChat().ifPresent(why -> LOG.warnf("%s can't answer conversations: %s. Chat requests are refused; completions work.", opened.info().name(), why));
@@ -66,6 +69,21 @@ final class ModelEngineLoader implements EngineLoader {
       return local;
     }
     return new OffloadingEngine(local, () -> ModelIdentity.of(config.model().map(Path::of)), config.offload().settings(), observer, offloadMetrics);
+  }
+
+  private synchronized ModelOpener opener(ServeConfig config) {
+    if (opener == null) {
+      opener = new ModelOpener(config.threads());
+    }
+    return opener;
+  }
+
+  /** Engines have ended by then: that is what the program's end begins with. */
+  @PreDestroy
+  synchronized void close() {
+    if (opener != null) {
+      opener.close();
+    }
   }
 
   /** Says how memory is shared out, and how far a long loading has come. */

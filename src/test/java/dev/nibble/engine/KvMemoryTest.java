@@ -17,7 +17,7 @@ final class KvMemoryTest {
   private static final int WORD = 300; // an id
 
   private static ModelOpener.Opened open(String memory) throws IOException {
-    return ModelOpener.open(Optional.empty(), Optional.empty(), OptionalInt.of(2), KvCacheOptions.DEFAULT.within(Optional.of(memory)), (done, total) -> {});
+    return new ModelOpener(OptionalInt.of(2)).open(Optional.empty(), Optional.empty(), KvCacheOptions.DEFAULT.within(Optional.of(memory)), (done, total) -> {});
   }
 
   private static GenerationRequest request(int promptTokens, int maxTokens) {

@@ -32,7 +32,7 @@ final class MarkersTest {
   Path folder;
 
   private static ModelOpener.Opened open(Path file) throws IOException {
-    return ModelOpener.open(Optional.of(file), Optional.empty(), OptionalInt.of(1), KvCacheOptions.DEFAULT, (done, total) -> {});
+    return new ModelOpener(OptionalInt.of(1)).open(Optional.of(file), Optional.empty(), KvCacheOptions.DEFAULT, (done, total) -> {});
   }
 
   private static String answer(ModelOpener.Opened opened) throws Exception {
@@ -46,7 +46,7 @@ final class MarkersTest {
 
   @BeforeAll
   static void asItShouldBe() throws Exception {
-    ModelOpener.Opened opened = ModelOpener.open(Optional.empty(), Optional.empty(), OptionalInt.of(1), KvCacheOptions.DEFAULT, (done, total) -> {});
+    ModelOpener.Opened opened = new ModelOpener(OptionalInt.of(1)).open(Optional.empty(), Optional.empty(), KvCacheOptions.DEFAULT, (done, total) -> {});
     typed = opened.tokenizer();
     expected = answer(opened);
     assertThat(expected).isNotBlank().doesNotContain("<|");

@@ -95,7 +95,7 @@ class PrefillPaceTest {
 
   @Test
   void irregularPassesChangeNoBitOfAnAnswer() throws Exception {
-    ModelOpener.Opened opened = ModelOpener.open(Optional.empty(), Optional.empty(), OptionalInt.of(2), KvCacheOptions.DEFAULT, (bytes, total) -> {});
+    ModelOpener.Opened opened = new ModelOpener(OptionalInt.of(2)).open(Optional.empty(), Optional.empty(), KvCacheOptions.DEFAULT, (bytes, total) -> {});
     int[] prompt = opened.tokenizer().encodeWithSpecials("The quick brown fox jumps over the lazy dog. ".repeat(20), false);
     GenerationRequest request = new GenerationRequest(prompt, 12, SamplingParameters.GREEDY, List.of(), 20, true, Long.MAX_VALUE);
     AtomicLong now = new AtomicLong();
@@ -119,7 +119,7 @@ class PrefillPaceTest {
 
   @Test
   void aPassOverAPromptIsGivenUpWithinALayer() throws Exception {
-    ModelOpener.Opened opened = ModelOpener.open(Optional.empty(), Optional.empty(), OptionalInt.of(1), KvCacheOptions.DEFAULT, (bytes, total) -> {});
+    ModelOpener.Opened opened = new ModelOpener(OptionalInt.of(1)).open(Optional.empty(), Optional.empty(), KvCacheOptions.DEFAULT, (bytes, total) -> {});
     int[] prompt = new int[900];
     Arrays.fill(prompt, 50);
     CompletableFuture<Generation> generation = new CompletableFuture<>();
@@ -150,7 +150,7 @@ class PrefillPaceTest {
 
   @Test
   void aDeadlinePassesWithinAPass() throws Exception {
-    ModelOpener.Opened opened = ModelOpener.open(Optional.empty(), Optional.empty(), OptionalInt.of(1), KvCacheOptions.DEFAULT, (bytes, total) -> {});
+    ModelOpener.Opened opened = new ModelOpener(OptionalInt.of(1)).open(Optional.empty(), Optional.empty(), KvCacheOptions.DEFAULT, (bytes, total) -> {});
     int[] prompt = new int[900];
     Arrays.fill(prompt, 50);
     AtomicLong now = new AtomicLong();

@@ -5,12 +5,16 @@ import static org.assertj.core.api.Assertions.assertThatCode;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
 import java.time.Duration;
+import java.util.Arrays;
+import java.util.List;
 import java.util.Random;
+import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.CountDownLatch;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.atomic.AtomicInteger;
 import java.util.concurrent.atomic.AtomicIntegerArray;
 import java.util.concurrent.locks.LockSupport;
+import java.util.stream.IntStream;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.Timeout;
 import org.junit.jupiter.params.ParameterizedTest;
@@ -68,6 +72,38 @@ final class WorkerPoolTest {
       }
     }
     assertThat(ranges[0].faults.get() + ranges[1].faults.get()).isZero();
+  }
+
+  /** As engines of several models do it. */
+  @Test
+  void callersOfSeveralThreadsTakeTurns() throws Exception {
+    try (WorkerPool pool = new WorkerPool(3)) {
+      AtomicIntegerArray active = new AtomicIntegerArray(4); // pieces under way, by caller
+      List<CompletableFuture<Void>> callers = IntStream.range(0, active.length()).mapToObj(caller -> CompletableFuture.runAsync(() -> {
+        int[] marks = new int[100];
+        for (int run = 1; run <= 2000; run++) {
+          int value = run;
+          pool.run(marks.length, 1, (worker, from, to) -> {
+            active.incrementAndGet(caller);
+            Arrays.fill(marks, from, to, value);
+            for (int other = 0; other < active.length(); other++) {
+              if (other != caller && active.get(other) != 0) {
+                throw new AssertionError("ranges of callers " + caller + " and " + other + " are under way together");
+              }
+            }
+            active.decrementAndGet(caller);
+          });
+          for (int mark : marks) {
+            if (mark != value) {
+              throw new AssertionError("run " + run + " of caller " + caller + " left an item out");
+            }
+          }
+        }
+      }, task -> Thread.ofPlatform().start(task))).toList();
+      for (CompletableFuture<Void> caller : callers) {
+        caller.get(1, TimeUnit.MINUTES);
+      }
+    }
   }
 
   @Test

@@ -4,6 +4,7 @@ import static org.assertj.core.api.Assertions.assertThat;
 
 import com.sun.management.ThreadMXBean;
 import dev.nibble.format.gguf.GgufFile;
+import dev.nibble.kernel.WorkerPool;
 import dev.nibble.model.kvcache.KvCacheOptions;
 import java.lang.management.ManagementFactory;
 import java.nio.file.Path;
@@ -62,7 +63,7 @@ final class DecodeAllocationTest {
   private void measure() throws Exception {
     Set<Thread> before = new HashSet<>(Thread.getAllStackTraces().keySet());
     GgufFile file = GgufFile.open(Path.of("src/main/resources/models/nibble-home.gguf"));
-    Decoder model = DecoderLoader.load(file, 2, KvCacheOptions.DEFAULT, (done, total) -> {}).model();
+    Decoder model = DecoderLoader.load(file, new WorkerPool(2), KvCacheOptions.DEFAULT, (done, total) -> {}).model();
     List<Thread> workers = Thread.getAllStackTraces().keySet().stream()
         .filter(thread -> !before.contains(thread) && thread.getName().startsWith("nibble-kernel-")).toList();
     assertThat(workers).hasSize(1);

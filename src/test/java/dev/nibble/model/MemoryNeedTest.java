@@ -25,7 +25,7 @@ final class MemoryNeedTest {
       assertThat(need.weights()).isEqualTo(loaded);
       assertThat(need.context()).isEqualTo(1024);
 
-      Decoder model = DecoderLoader.load(file, 1, KvCacheOptions.DEFAULT, (done, total) -> {}).model();
+      Decoder model = DecoderLoader.load(file, new WorkerPool(1), KvCacheOptions.DEFAULT, (done, total) -> {}).model();
       try (LanguageModel.Sequence sequence = model.newSequence(need.context())) {
         sequence.append(new int[need.context()], 0, need.context(), new float[model.vocabularySize()]);
         assertThat(need.sequence()).isEqualTo(model.pages().allocatedBytes());

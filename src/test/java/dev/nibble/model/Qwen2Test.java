@@ -5,6 +5,7 @@ import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
 import dev.nibble.format.gguf.GgufFile;
 import dev.nibble.format.gguf.GgufWriter;
+import dev.nibble.kernel.WorkerPool;
 import dev.nibble.model.kvcache.KvCacheOptions;
 import dev.nibble.model.spec.InvalidModelException;
 import dev.nibble.model.spec.RopePairs;
@@ -30,7 +31,7 @@ final class Qwen2Test {
 
   @Test
   void agreesWithTheForwardPassWrittenOut() throws Exception {
-    DecoderLoader.Loaded loaded = DecoderLoader.load(tiny.file(), 2, KvCacheOptions.EXACT, (done, total) -> {});
+    DecoderLoader.Loaded loaded = DecoderLoader.load(tiny.file(), new WorkerPool(2), KvCacheOptions.EXACT, (done, total) -> {});
     float[] logits = new float[VOCABULARY];
     try (LanguageModel.Sequence sequence = loaded.model().newSequence(TOKENS)) {
       sequence.append(ids(), 0, TOKENS, logits);
@@ -46,7 +47,7 @@ final class Qwen2Test {
     GgufFile file = tiny.file();
     float[] expected = null;
     for (int threads = 1; threads <= 3; threads++) {
-      Decoder model = DecoderLoader.load(file, threads, KvCacheOptions.DEFAULT, (done, total) -> {}).model();
+      Decoder model = DecoderLoader.load(file, new WorkerPool(threads), KvCacheOptions.DEFAULT, (done, total) -> {}).model();
       for (int batch : new int[] {1, 3, 64, TOKENS}) {
         float[] logits = new float[VOCABULARY];
         try (LanguageModel.Sequence sequence = model.newSequence(TOKENS)) {
@@ -87,6 +88,6 @@ final class Qwen2Test {
     }
     ByteArrayOutputStream out = new ByteArrayOutputStream();
     other.write(Channels.newChannel(out));
-    DecoderLoader.load(GgufFile.of(MemorySegment.ofArray(out.toByteArray()), "other"), 1, KvCacheOptions.EXACT, (done, total) -> {});
+    DecoderLoader.load(GgufFile.of(MemorySegment.ofArray(out.toByteArray()), "other"), new WorkerPool(1), KvCacheOptions.EXACT, (done, total) -> {});
   }
 }

@@ -10,6 +10,7 @@ import dev.nibble.format.gguf.GgufFile;
 import dev.nibble.format.gguf.GgufTensor;
 import dev.nibble.format.gguf.GgufWriter;
 import dev.nibble.format.gguf.ModelFile;
+import dev.nibble.kernel.WorkerPool;
 import dev.nibble.model.kvcache.KvCacheOptions;
 import dev.nibble.tensor.TensorFormat;
 import java.io.IOException;
@@ -68,7 +69,7 @@ final class ReferenceFilesTest {
   private static List<String> remarks(String name) throws IOException {
     List<String> remarks = new ArrayList<>();
     try (ModelFile file = GgufFile.open(SharedFixtures.require("reference/gguf/home-" + name + ".gguf"))) {
-      DecoderLoader.load(file, 1, KvCacheOptions.EXACT, new DecoderLoader.Progress() {
+      DecoderLoader.load(file, new WorkerPool(1), KvCacheOptions.EXACT, new DecoderLoader.Progress() {
         @Override
         public void packed(long bytes, long totalBytes) {}
 
@@ -84,7 +85,7 @@ final class ReferenceFilesTest {
   private static void check(Path model, String name, float tolerance) throws IOException {
     JsonNode reference = new ObjectMapper().readTree(SharedFixtures.require("reference/gguf/home-" + name + ".json").toFile());
     try (ModelFile file = GgufFile.open(model)) {
-      Decoder loaded = DecoderLoader.load(file, 2, KvCacheOptions.EXACT, (done, total) -> {}).model();
+      Decoder loaded = DecoderLoader.load(file, new WorkerPool(2), KvCacheOptions.EXACT, (done, total) -> {}).model();
       assertThat(reference.path("cases").size()).isEqualTo(5);
       for (JsonNode reached : reference.path("cases")) {
         int[] ids = new int[reached.path("ids").size()];

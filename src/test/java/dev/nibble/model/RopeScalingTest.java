@@ -48,7 +48,7 @@ final class RopeScalingTest {
   }
 
   private static float[] logits(ModelFile file, int threads, int batch) throws IOException {
-    Decoder model = DecoderLoader.load(file, threads, KvCacheOptions.EXACT, (done, total) -> {}).model();
+    Decoder model = DecoderLoader.load(file, new WorkerPool(threads), KvCacheOptions.EXACT, (done, total) -> {}).model();
     float[] logits = new float[TinyDecoder.VOCABULARY];
     try (LanguageModel.Sequence sequence = model.newSequence(TOKENS)) {
       for (int at = 0; at < TOKENS; at += batch) {
@@ -145,7 +145,7 @@ final class RopeScalingTest {
 
   private static void refuses(TinyDecoder tiny, String why) throws IOException {
     ModelFile file = tiny.file();
-    assertThatThrownBy(() -> DecoderLoader.load(file, 1, KvCacheOptions.EXACT, (done, total) -> {})).isInstanceOf(InvalidModelException.class)
+    assertThatThrownBy(() -> DecoderLoader.load(file, new WorkerPool(1), KvCacheOptions.EXACT, (done, total) -> {})).isInstanceOf(InvalidModelException.class)
         .hasMessageStartingWith("the model in tiny-model can't be run: " + why);
     assertThatThrownBy(() -> DecoderLoader.check(file)).isInstanceOf(InvalidModelException.class).hasMessageContaining(why);
   }

@@ -114,7 +114,7 @@ public final class FaultySidecar implements AutoCloseable {
   /** @param certificates folder with server.pem, server.key and ca.pem, for mutual TLS */
   FaultySidecar(Fault fault, Optional<Path> certificates) throws IOException {
     this.certificates = certificates;
-    ModelOpener.Opened opened = ModelOpener.open(Optional.empty(), Optional.empty(), OptionalInt.of(1), KvCacheOptions.DEFAULT, (bytes, total) -> {});
+    ModelOpener.Opened opened = new ModelOpener(OptionalInt.of(1)).open(Optional.empty(), Optional.empty(), KvCacheOptions.DEFAULT, (bytes, total) -> {});
     engine = new SequentialEngine(opened.info(), opened.loaded().model(), opened.tokenizer(), EngineOptions.DEFAULT);
     identity = ModelIdentity.of(Optional.empty());
     port = FreePort.get();

@@ -49,7 +49,7 @@ final class Gateway implements AutoCloseable {
   }
 
   private Gateway(OffloadSettings settings, EngineObserver requests, Runnable broken, NanoClock clock) throws IOException {
-    ModelOpener.Opened opened = ModelOpener.open(Optional.empty(), Optional.empty(), OptionalInt.of(1), KvCacheOptions.DEFAULT, (bytes, total) -> {});
+    ModelOpener.Opened opened = new ModelOpener(OptionalInt.of(1)).open(Optional.empty(), Optional.empty(), KvCacheOptions.DEFAULT, (bytes, total) -> {});
     local = new SequentialEngine(opened.info(), opened.loaded().model(), opened.tokenizer(), EngineOptions.DEFAULT);
     engine = new OffloadingEngine(local, () -> ModelIdentity.of(Optional.empty()), settings, requests, new OffloadObserver() {
       @Override

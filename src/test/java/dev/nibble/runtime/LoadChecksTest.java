@@ -31,7 +31,7 @@ final class LoadChecksTest {
   }
 
   private static ModelOpener.Opened open(Path file) throws IOException {
-    return ModelOpener.open(Optional.of(file), Optional.empty(), OptionalInt.of(1), KvCacheOptions.DEFAULT, (done, total) -> {});
+    return new ModelOpener(OptionalInt.of(1)).open(Optional.of(file), Optional.empty(), KvCacheOptions.DEFAULT, (done, total) -> {});
   }
 
   private static HomeFile home() throws IOException {
@@ -56,7 +56,7 @@ final class LoadChecksTest {
   void aVocabularySizeThatNobodyNeedsIsPassedOver() throws IOException {
     Path file = home().with("llama.vocab_size", new GgufValue.Whole(GgufType.UINT64, Long.MAX_VALUE)).write(folder.resolve("m.gguf"));
     List<String> remarks = new ArrayList<>();
-    ModelOpener.Opened opened = ModelOpener.open(Optional.of(file), Optional.empty(), OptionalInt.of(1), KvCacheOptions.DEFAULT, new DecoderLoader.Progress() {
+    ModelOpener.Opened opened = new ModelOpener(OptionalInt.of(1)).open(Optional.of(file), Optional.empty(), KvCacheOptions.DEFAULT, new DecoderLoader.Progress() {
       @Override
       public void packed(long bytes, long total) {}
 

@@ -44,7 +44,7 @@ final class PackedModelTest {
   private void compare(Path gguf) throws IOException {
     Path pack = folder.resolve("packed");
     long[] last = new long[2];
-    ModelOpener.pack(gguf, pack, OptionalInt.of(2), (done, total) -> {
+    new ModelOpener(OptionalInt.of(2)).pack(gguf, pack, (done, total) -> {
       assertThat(done).isBetween(last[0], total);
       last[0] = done;
       last[1] = total;
@@ -61,7 +61,7 @@ final class PackedModelTest {
   }
 
   private static ModelOpener.Opened open(Path path) throws IOException {
-    return ModelOpener.open(Optional.of(path), Optional.empty(), OptionalInt.of(2), KvCacheOptions.DEFAULT, (done, total) -> {});
+    return new ModelOpener(OptionalInt.of(2)).open(Optional.of(path), Optional.empty(), KvCacheOptions.DEFAULT, (done, total) -> {});
   }
 
   private static float[] logits(ModelOpener.Opened opened, int[] ids) {

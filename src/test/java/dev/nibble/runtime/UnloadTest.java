@@ -15,13 +15,17 @@ import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.util.List;
 import java.util.Optional;
 import java.util.OptionalInt;
+import java.util.concurrent.CompletableFuture;
+import java.util.concurrent.TimeUnit;
 import java.util.stream.Stream;
+import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 
-/** What a model took is given back when it is closed: memory of weights, mappings, open files and threads. */
+/** What a model took is given back when it is closed: memory of weights, mappings, open files and its own threads; those that compute stay for the next. */
 final class UnloadTest {
   private static final Path HOME = Path.of("src/main/resources/models/nibble-home.gguf");
   private static final int TIMES = 100;
@@ -31,6 +35,13 @@ final class UnloadTest {
 
   @TempDir Path folder;
 
+  private final ModelOpener opener = new ModelOpener(OptionalInt.of(2));
+
+  @AfterEach
+  void close() {
+    opener.close();
+  }
+
   @Test
   void aHundredModelsLeaveNothing() throws Exception {
     hundredTimes(HOME);
@@ -39,7 +50,7 @@ final class UnloadTest {
   @Test
   void aHundredPacksLeaveNothing() throws Exception {
     Path pack = folder.resolve("home.nib");
-    ModelOpener.pack(HOME, pack, OptionalInt.of(2), (done, total) -> {});
+    opener.pack(HOME, pack, (done, total) -> {});
     hundredTimes(pack);
     assertThat(mappings(pack)).as("mappings of the file").isZero();
   }
@@ -55,6 +66,24 @@ final class UnloadTest {
     assertThatThrownBy(() -> opened.loaded().memory().allocate(1, 1)).isInstanceOf(IllegalStateException.class);
   }
 
+  /** Three models, of which two compute at the same time, have one pool; it ends with what opened them. */
+  @Test
+  void modelsShareThreadsThatEndWithTheOpener() throws Exception {
+    long others = threads() - 1; // the opener has one beside its callers
+    float[] expected = logits(HOME);
+    try (ModelOpener.Opened first = open(HOME); ModelOpener.Opened second = open(HOME); ModelOpener.Opened third = open(HOME)) {
+      assertThat(threads()).isEqualTo(others + 1);
+      List<CompletableFuture<float[]>> answers = Stream.of(first, second)
+          .map(opened -> CompletableFuture.supplyAsync(() -> logits(opened, 20), task -> Thread.ofPlatform().start(task))).toList();
+      for (CompletableFuture<float[]> answer : answers) {
+        assertThat(answer.get(1, TimeUnit.MINUTES)).containsExactly(expected);
+      }
+      assertThat(third.loaded().threads()).isEqualTo(2);
+    }
+    opener.close();
+    awaitThreads(others);
+  }
+
   @Test
   void memoryIsZeroAndHoldsWhatIsWrittenUntilItIsClosed() throws IOException {
     try (NativeMemory memory = new NativeMemory()) {
@@ -67,11 +96,11 @@ final class UnloadTest {
     }
   }
 
-  private static ModelOpener.Opened open(Path file) throws IOException {
-    return ModelOpener.open(Optional.of(file), Optional.empty(), OptionalInt.of(2), KvCacheOptions.DEFAULT, (done, total) -> {});
+  private ModelOpener.Opened open(Path file) throws IOException {
+    return opener.open(Optional.of(file), Optional.empty(), KvCacheOptions.DEFAULT, (done, total) -> {});
   }
 
-  private static void hundredTimes(Path file) throws Exception {
+  private void hundredTimes(Path file) throws Exception {
     long threads = threads();
     float[] first = logits(file);
     for (int i = 0; i < 10; i++) {
@@ -89,15 +118,22 @@ final class UnloadTest {
     assertThat(resident() - resident).as("growth of resident memory").isLessThan(MAX_GROWTH);
   }
 
-  private static float[] logits(Path file) throws IOException {
+  private float[] logits(Path file) throws IOException {
     try (ModelOpener.Opened opened = open(file)) {
-      LanguageModel model = opened.loaded().model();
-      float[] logits = new float[model.vocabularySize()];
+      return logits(opened, 1);
+    }
+  }
+
+  /** The logits after two tokens, computed several times. */
+  private static float[] logits(ModelOpener.Opened opened, int times) {
+    LanguageModel model = opened.loaded().model();
+    float[] logits = new float[model.vocabularySize()];
+    for (int i = 0; i < times; i++) {
       try (LanguageModel.Sequence sequence = model.newSequence(2)) {
         sequence.append(new int[] {1, 2}, 0, 2, logits);
       }
-      return logits;
     }
+    return logits;
   }
 
   /** Workers and guards that still run; guards look once a second whether their file was closed. */

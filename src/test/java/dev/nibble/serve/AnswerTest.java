@@ -49,7 +49,7 @@ final class AnswerTest {
     Path file = folder.resolve("stories.gguf");
     GgufConverter.quantize(Llama2cModel.open(source), file, QuantizationScheme.parse("f32"),
         GgufVocabulary.write(Llama2cVocabulary.read(source.resolveSibling("tok512.bin"))), written -> {}, (done, total, tensor) -> {});
-    ModelOpener.Opened opened = ModelOpener.open(Optional.of(file), Optional.empty(), OptionalInt.of(1), KvCacheOptions.EXACT, (bytes, total) -> {});
+    ModelOpener.Opened opened = new ModelOpener(OptionalInt.of(1)).open(Optional.of(file), Optional.empty(), KvCacheOptions.EXACT, (bytes, total) -> {});
     try (Engine engine = new SequentialEngine(opened.info(), opened.loaded().model(), opened.tokenizer(), EngineOptions.DEFAULT)) {
       int[] beginning = PromptBuilder.text(engine.tokenizer(), "", EncodingBudget.unlimited());
       GenerationRequest request = new GenerationRequest(beginning, 12, SamplingParameters.GREEDY, List.of(), -1, false, Long.MAX_VALUE);

@@ -2,6 +2,7 @@ package dev.nibble.model.kvcache;
 
 import dev.nibble.format.gguf.GgufFile;
 import dev.nibble.kernel.PageFormat;
+import dev.nibble.kernel.WorkerPool;
 import dev.nibble.model.Decoder;
 import dev.nibble.model.DecoderLoader;
 import dev.nibble.model.LanguageModel;
@@ -74,7 +75,7 @@ public final class CacheQualityBench {
 
   /** [window × tokens + token][vocabulary] */
   private static float[][] logits(Path file, KvCacheOptions options, List<int[]> inputs, double[] bytes) throws Exception {
-    DecoderLoader.Loaded loaded = DecoderLoader.load(GgufFile.open(file), 1, options, (packed, total) -> {});
+    DecoderLoader.Loaded loaded = DecoderLoader.load(GgufFile.open(file), new WorkerPool(1), options, (packed, total) -> {});
     Decoder model = loaded.model();
     bytes[0] = model.pages().shape().bytesPerToken();
     int tokens = inputs.getFirst().length;

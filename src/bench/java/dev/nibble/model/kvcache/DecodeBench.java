@@ -1,6 +1,7 @@
 package dev.nibble.model.kvcache;
 
 import dev.nibble.format.gguf.GgufFile;
+import dev.nibble.kernel.WorkerPool;
 import dev.nibble.model.Decoder;
 import dev.nibble.model.DecoderLoader;
 import dev.nibble.model.LanguageModel;
@@ -57,7 +58,7 @@ public final class DecodeBench {
     for (int format = 4; format < arguments.length; format++) {
       String[] names = arguments[format].split("/");
       KvCacheOptions options = KvCacheOptions.of(Optional.of(names[0]), Optional.of(names[1]), 64, false);
-      Decoder model = DecoderLoader.load(GgufFile.open(Path.of(arguments[0])), threads, options, (packed, total) -> {}).model();
+      Decoder model = DecoderLoader.load(GgufFile.open(Path.of(arguments[0])), new WorkerPool(threads), options, (packed, total) -> {}).model();
       LanguageModel.Sequence sequence = model.newSequence(prompt + decoded);
       fill(model, sequence, prompt);
       models.add(model);

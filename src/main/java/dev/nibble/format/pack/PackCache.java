@@ -46,11 +46,11 @@ public final class PackCache {
    * opened, with one warning.
    *
    * @param model a GGUF file; a packed one is opened as it is
-   * @param threads that pack
+   * @param pool the threads that pack
    * @param check that the model can be run
    * @throws IOException if the model can't be opened
    */
-  public ModelFile open(Path model, int threads, ModelFile.Check check, PackWriter.Progress progress) throws IOException {
+  public ModelFile open(Path model, WorkerPool pool, ModelFile.Check check, PackWriter.Progress progress) throws IOException {
     if (!Files.isRegularFile(model) || PackFile.recognises(model)) {
       return PackFile.openAny(model);
     }
@@ -74,7 +74,7 @@ public final class PackCache {
     } catch (IOException unreadable) {
       log.warn("A pack of " + model + " can't be read, and is made again: " + unreadable.getMessage());
     }
-    try (WorkerPool pool = new WorkerPool(threads)) {
+    try {
       Files.createDirectories(folder);
       long start = System.nanoTime();
       // The first pass through the model, which loading makes, is the trial.

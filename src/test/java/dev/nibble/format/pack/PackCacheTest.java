@@ -7,6 +7,7 @@ import dev.nibble.format.gguf.GgufFile;
 import dev.nibble.format.gguf.GgufTensor;
 import dev.nibble.format.gguf.InvalidGgufException;
 import dev.nibble.format.gguf.ModelFile;
+import dev.nibble.kernel.WorkerPool;
 import dev.nibble.tensor.TensorFormat;
 import java.io.IOException;
 import java.nio.file.Files;
@@ -52,7 +53,7 @@ final class PackCacheTest {
   }
 
   private ModelFile open() throws IOException {
-    return new PackCache(packs, log).open(model, 2, file -> {}, (done, total) -> {});
+    return new PackCache(packs, log).open(model, new WorkerPool(2), file -> {}, (done, total) -> {});
   }
 
   /** Packs; beside each lies what is remembered of its source. */

@@ -71,7 +71,7 @@ class PacedLoader implements EngineLoader {
     } catch (InterruptedException interrupt) {
       throw new IOException(interrupt);
     }
-    ModelOpener.Opened opened = ModelOpener.open(Optional.empty(), Optional.empty(), OptionalInt.of(1), KvCacheOptions.EXACT, (bytes, total) -> {});
+    ModelOpener.Opened opened = new ModelOpener(OptionalInt.of(1)).open(Optional.empty(), Optional.empty(), KvCacheOptions.EXACT, (bytes, total) -> {});
     tokenizer = new HeldTokenizer(opened.tokenizer());
     return new WatchedEngine(
         new SequentialEngine(opened.info(), new ForwardingModel(opened.loaded().model(), this::pass), tokenizer, new EngineOptions(config.queueCapacity(), 256)));
