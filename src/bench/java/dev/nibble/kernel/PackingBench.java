@@ -11,7 +11,7 @@ import java.util.Optional;
 
 /**
  * Speed of packing rows into tiles that are there already, in bytes of rows a second, beside a copy of the same bytes. Arguments: threads,
- * rows, columns. Medians of 15 rounds.
+ * rows, columns, and a format, else all. Medians of 15 rounds.
  */
 public final class PackingBench {
   private static final int ROUNDS = 15;
@@ -25,7 +25,7 @@ public final class PackingBench {
     try (Arena arena = Arena.ofShared(); WorkerPool pool = new WorkerPool(threads)) {
       for (TensorFormat format : TensorFormat.values()) {
         Optional<TileLayout> layout = TileMapping.layoutOf(format);
-        if (layout.isEmpty()) {
+        if (layout.isEmpty() || arguments.length > 3 && !format.name().equals(arguments[3])) {
           continue;
         }
         MemorySegment source = arena.allocate(format.bytes((long) rows * columns), 8);

@@ -4,7 +4,7 @@ import dev.nibble.tensor.Half;
 import dev.nibble.tensor.TensorFormat;
 
 /** Arranges 16 rows of one format as a tile. Each worker has its own, with its own scratch memory. */
-public abstract sealed class TileWriter permits Int4TileWriter, AffineTileWriter, IntegerTileWriter, HalfTileWriter, FloatTileWriter {
+public abstract sealed class TileWriter permits Int4TileWriter, AffineTileWriter, Q80TileWriter, IntegerTileWriter, HalfTileWriter, FloatTileWriter {
   private final int[] tile;
 
   TileWriter(TileLayout layout, int columns) {
@@ -18,7 +18,7 @@ public abstract sealed class TileWriter permits Int4TileWriter, AffineTileWriter
     return switch (layout) {
       case INT4_SYMMETRIC -> new Int4TileWriter(columns);
       case INT4_AFFINE -> new AffineTileWriter(format, columns);
-      case INT8_SYMMETRIC, INT6_FACTORED -> new IntegerTileWriter(format, layout, columns);
+      case INT8_SYMMETRIC, INT6_FACTORED -> format == TensorFormat.Q8_0 ? new Q80TileWriter(columns) : new IntegerTileWriter(format, layout, columns);
       case HALF, BFLOAT -> new HalfTileWriter(layout, columns);
       case FLOAT -> new FloatTileWriter(columns);
     };
