@@ -25,6 +25,8 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.Arrays;
 import java.util.OptionalInt;
+import java.util.concurrent.TimeUnit;
+import org.junit.jupiter.api.Timeout;
 import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.EnumSource;
@@ -33,6 +35,7 @@ import org.junit.jupiter.params.provider.EnumSource;
  * Files that everybody has, against what others compute of them: PyTorch in float32 on the dequantised weights, and llama.cpp, which quantises activations to 8 bits
  * as we do. Takes five minutes where the files are.
  */
+@Timeout(value = 15, unit = TimeUnit.MINUTES) // longer than other tests: these compute for minutes on a machine that does nothing else
 final class RealModelsTest {
   /** Greedy ids are compared as long as the best logit leads the second by this. */
   private static final double LEAD = 0.3;

@@ -18,12 +18,15 @@ import java.util.List;
 import java.util.Map;
 import java.util.Optional;
 import java.util.OptionalInt;
+import java.util.concurrent.TimeUnit;
 import org.junit.jupiter.api.BeforeEach;
+import org.junit.jupiter.api.Timeout;
 import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.EnumSource;
 
 /** The native executable on files that everybody has: it computes the bits that the JVM computes, from the file and from a pack, and answers what it is asked. */
+@Timeout(value = 15, unit = TimeUnit.MINUTES) // longer than other tests: these compute for minutes on a machine that does nothing else
 final class RealModelsIT {
   private static final int PROMPT = 24;
   private static final int GENERATED = 2;
