@@ -11,7 +11,7 @@ import java.util.Locale;
 import java.util.Optional;
 import javax.net.ssl.KeyManagerFactory;
 
-/** Says what is wrong with key stores and trust stores of the gRPC server, which would not open its port for them, and would not say so either. */
+/** Says what is wrong with key stores and trust stores: the gRPC server would not open its port for them, and would not say so either. */
 final class StoreFiles {
   private StoreFiles() {}
 

@@ -5,6 +5,7 @@ import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
+import java.util.Set;
 import java.util.TreeSet;
 import java.util.regex.Pattern;
 import org.eclipse.microprofile.config.Config;
@@ -13,6 +14,7 @@ import org.eclipse.microprofile.config.Config;
 final class TlsSettings {
   private static final String HTTP = "quarkus.http.ssl.certificate.";
   private static final String GRPC = "quarkus.grpc.server.ssl.";
+  private static final String INSECURE = "quarkus.http.insecure-requests";
   private static final String GRPC_PLAIN_TEXT = "quarkus.grpc.server.plain-text";
   private static final String OFFLOAD = "nibble.offload.tls.";
   /** Settings of one certificate and of its key, which differ in their last word. */
@@ -46,10 +48,12 @@ final class TlsSettings {
       // The framework's server would not open its port, and would not say so either.
       throw new IllegalArgumentException(GRPC_PLAIN_TEXT + " is false, but gRPC has no certificate; set " + GRPC + "certificate and " + GRPC + "key, or leave it out");
     }
-    PAIRS.forEach(this::pair);
-    grpcStores();
     TreeSet<String> names = new TreeSet<>();
     settings.getPropertyNames().forEach(names::add);
+    insecureRequests(names);
+    PAIRS.forEach(this::pair);
+    httpStore();
+    grpcStores();
     for (String name : names) {
       String dotted = name.replace('-', '.');
       if (REGISTERED_CERTIFICATE.matcher(dotted).matches()) {
@@ -59,6 +63,27 @@ final class TlsSettings {
       } else if (STORE.matcher(dotted).matches()) {
         files(name).forEach(file -> refuse(name, PemFiles.unreadable(file)));
       }
+    }
+  }
+
+  /** Without a certificate nothing would be left to listen on, and the framework ends with words of its own. */
+  private void insecureRequests(Set<String> names) {
+    Optional<String> refused = text(INSECURE).map(String::strip).filter(how -> how.equalsIgnoreCase("disabled") || how.equalsIgnoreCase("redirect"));
+    if (refused.isPresent() && files(HTTP + "files").isEmpty() && files(HTTP + "key-store-file").isEmpty() && text("quarkus.http.tls-configuration-name").isEmpty()
+        && names.stream().map(name -> name.replace('-', '.')).noneMatch(name -> name.startsWith("quarkus.tls.") && name.contains("key.store."))) {
+      throw new IllegalArgumentException(INSECURE + " is " + refused.get() + ", but REST has no certificate; set " + HTTP + "files and " + HTTP + "key-files, or leave it out");
+    }
+  }
+
+  private void httpStore() {
+    String store = HTTP + "key-store-";
+    if (text(store + "password-key").isPresent() || text(store + "alias-password-key").isPresent() || text(store + "key-password-key").isPresent()) {
+      return; // a provider of credentials knows them
+    }
+    for (String file : files(store + "file")) {
+      Optional<String> password = text(store + "password");
+      Optional<String> ofKey = text(store + "alias-password").or(() -> text(store + "key-password")).or(() -> password);
+      refuse(store + "file", StoreFiles.complaint(file, text(store + "file-type"), password, Optional.of(ofKey)));
     }
   }
 

@@ -135,6 +135,31 @@ final class TlsSettingsTest {
   }
 
   @Test
+  void storesOfRestAreTried() throws Exception {
+    made("own", "ec");
+    openssl("pkcs12", "-export", "-in", "own.pem", "-inkey", "own.key", "-name", "own", "-passout", "pass:word", "-out", "own.p12");
+    Files.writeString(folder.resolve("text.jks"), "this is no store");
+    String store = HTTP + "key-store-file";
+    String password = HTTP + "key-store-password";
+    assertThatCode(() -> check(pairs(store, at("own.p12"), password, "word", "quarkus.http.insecure-requests", "disabled"))).doesNotThrowAnyException();
+    assertThatCode(() -> check(pairs(store, at("own.p12"), HTTP + "key-store-password-key", "of-the-vault"))).doesNotThrowAnyException();
+    refuses("own.p12 can't be read as a store of type pkcs12 with its password", store, at("own.p12"), password, "other");
+    refuses("text.jks can't be read as a store of type jks with its password", store, at("text.jks"), password, "word");
+  }
+
+  @Test
+  void onlyAServiceWithACertificateCanDoWithoutPlainRequests() throws Exception {
+    made("own", "ec");
+    String insecure = "quarkus.http.insecure-requests";
+    refuses("is disabled, but REST has no certificate", insecure, "disabled");
+    refuses("is redirect, but REST has no certificate", insecure, "redirect");
+    assertThatCode(() -> check(pairs(insecure, "enabled"))).doesNotThrowAnyException();
+    assertThatCode(() -> check(pairs(insecure, "disabled", HTTP + "files", at("own.pem"), HTTP + "key-files", at("own.key")))).doesNotThrowAnyException();
+    assertThatCode(() -> check(pairs(insecure, "disabled", "quarkus.tls.key-store.pem.0.cert", at("own.pem"), "quarkus.tls.key-store.pem.0.key", at("own.key"))))
+        .doesNotThrowAnyException();
+  }
+
+  @Test
   void storesAndTrustAreLookedAt() throws Exception {
     made("own", "ec");
     for (String store : List.of("quarkus.tls.key-store.p12.path", "quarkus.tls.mine.trust-store.jks.path", HTTP + "key-store-file", HTTP + "trust-store-file",
