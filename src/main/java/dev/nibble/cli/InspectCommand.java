@@ -24,7 +24,7 @@ final class InspectCommand implements Callable<Integer> {
   /** Strangers' text may hold characters beyond ASCII that terminals take for commands. */
   private static final ObjectMapper JSON = JsonMapper.builder().enable(JsonWriteFeature.ESCAPE_NON_ASCII).build();
 
-  @Parameters(paramLabel = "FILE", description = "GGUF or packed file.")
+  @Parameters(paramLabel = "FILE", description = "GGUF file, the first of several, or packed file.")
   private Path file;
 
   @Option(names = "--json", description = "One line of JSON.")

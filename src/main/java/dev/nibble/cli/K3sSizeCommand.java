@@ -24,7 +24,7 @@ final class K3sSizeCommand implements Callable<Integer> {
   /** A token of the vocabulary: string, score and hash tables took 144 bytes of heap (docs/operations.md); the rest is for the merges of byte-level ones. */
   private static final long VOCABULARY_TOKEN = 256;
 
-  @Option(names = "--model", paramLabel = "FILE", required = true, description = "GGUF or packed file.")
+  @Option(names = "--model", paramLabel = "FILE", required = true, description = "GGUF file, the first of several, or packed file.")
   private Path model;
 
   @Option(names = "--streams", paramLabel = "N", defaultValue = "1",

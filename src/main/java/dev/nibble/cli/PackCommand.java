@@ -1,5 +1,6 @@
 package dev.nibble.cli;
 
+import dev.nibble.format.gguf.GgufShards;
 import dev.nibble.format.pack.PackFile;
 import dev.nibble.runtime.ModelOpener;
 import java.io.IOException;
@@ -14,7 +15,7 @@ import picocli.CommandLine.Parameters;
 /** Packs a model, so that it loads at once. */
 @Command(name = "pack", description = "Writes a GGUF model as a packed file, which is mapped instead of loaded.", mixinStandardHelpOptions = true)
 final class PackCommand implements Callable<Integer> {
-  @Parameters(index = "0", paramLabel = "MODEL", description = "GGUF file.")
+  @Parameters(index = "0", paramLabel = "MODEL", description = "GGUF file; of a model in several, the first.")
   private Path source;
 
   @Parameters(index = "1", paramLabel = "OUT", description = "Packed file to write, such as model.nib.")
@@ -25,7 +26,7 @@ final class PackCommand implements Callable<Integer> {
 
   @Override
   public Integer call() throws IOException {
-    TargetFile.require(target, force, source);
+    TargetFile.require(target, force, GgufShards.named(source).toArray(Path[]::new));
     if (PackFile.recognises(source)) {
       throw new IllegalArgumentException(source + " is packed already");
     }

@@ -1,6 +1,7 @@
 package dev.nibble.runtime;
 
 import dev.nibble.format.gguf.GgufMetadata;
+import dev.nibble.format.gguf.GgufShards;
 import dev.nibble.format.gguf.ModelFile;
 import dev.nibble.format.pack.PackFile;
 import java.io.IOException;
@@ -17,7 +18,7 @@ import java.util.List;
 import java.util.Optional;
 
 /**
- * What makes two boxes' models the same: SHA-256 of the GGUF file, and of the vocabulary as {@code nibble.offload.v1.Model} defines it. In hexadecimal.
+ * What makes two boxes' models the same: SHA-256 of the GGUF file, or of all files of a model in several one after the other, and of the vocabulary as {@code nibble.offload.v1.Model} defines it. In hexadecimal.
  *
  * @param file of the source file
  * @param tokenizer of the vocabulary
@@ -27,7 +28,7 @@ public record ModelIdentity(String file, String tokenizer) {
   private static final String PREFIX = "tokenizer.ggml.";
 
   /**
-   * Reads a model's file whole, unless it is a pack that remembers its source's hash.
+   * Reads a model's files whole, unless it is a pack that remembers its source's hash.
    *
    * @param model a GGUF or packed file; empty for the embedded model
    * @throws IOException if the file can't be read, or is a pack that does not know its source's hash; the message says what to do
@@ -35,7 +36,9 @@ public record ModelIdentity(String file, String tokenizer) {
   public static ModelIdentity of(Optional<Path> model) throws IOException {
     if (model.isEmpty()) {
       try (InputStream in = ModelOpener.embeddedBytes(); ModelFile file = ModelOpener.embedded()) {
-        return new ModelIdentity(hash(in), vocabulary(file.metadata()));
+        MessageDigest digest = sha256();
+        update(digest, in);
+        return new ModelIdentity(HexFormat.of().formatHex(digest.digest()), vocabulary(file.metadata()));
       }
     }
     try (ModelFile file = PackFile.openAny(model.get())) {
@@ -44,19 +47,21 @@ public record ModelIdentity(String file, String tokenizer) {
             new IOException(model.get() + ": this pack does not know the SHA-256 of its source, which accelerators go by; make it again with nibble pack"));
         return new ModelIdentity(source, vocabulary(file.metadata()));
       }
-      try (InputStream in = Files.newInputStream(model.get())) {
-        return new ModelIdentity(hash(in), vocabulary(file.metadata()));
+      MessageDigest digest = sha256();
+      for (Path part : GgufShards.of(model.get(), file.metadata())) {
+        try (InputStream in = Files.newInputStream(part)) {
+          update(digest, in);
+        }
       }
+      return new ModelIdentity(HexFormat.of().formatHex(digest.digest()), vocabulary(file.metadata()));
     }
   }
 
-  private static String hash(InputStream in) throws IOException {
-    MessageDigest digest = sha256();
+  private static void update(MessageDigest digest, InputStream in) throws IOException {
     byte[] buffer = new byte[BUFFER_BYTES];
     for (int read = in.read(buffer); read >= 0; read = in.read(buffer)) {
       digest.update(buffer, 0, read);
     }
-    return HexFormat.of().formatHex(digest.digest());
   }
 
   private static String vocabulary(GgufMetadata metadata) {

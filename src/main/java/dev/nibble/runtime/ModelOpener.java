@@ -3,6 +3,7 @@ package dev.nibble.runtime;
 import dev.nibble.engine.ModelInfo;
 import dev.nibble.format.gguf.GgufFile;
 import dev.nibble.format.gguf.GgufKeyException;
+import dev.nibble.format.gguf.GgufShards;
 import dev.nibble.format.gguf.InspectReport;
 import dev.nibble.format.gguf.ModelFile;
 import dev.nibble.format.pack.PackCache;
@@ -24,6 +25,7 @@ import java.lang.foreign.MemorySegment;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.time.Instant;
+import java.util.List;
 import java.util.Optional;
 import java.util.OptionalInt;
 
@@ -79,7 +81,7 @@ public final class ModelOpener implements AutoCloseable {
   /**
    * Opens a model.
    *
-   * @param path a GGUF or packed file; empty for the embedded model
+   * @param path a GGUF file, the first of several, or a packed one; empty for the embedded model
    * @param name for requests; empty for the file's name without its ending
    * @throws IOException if the file is missing, damaged, or holds a model of another kind: the message says which
    */
@@ -90,7 +92,7 @@ public final class ModelOpener implements AutoCloseable {
   /**
    * Opens a model.
    *
-   * @param path a GGUF or packed file; empty for the embedded model
+   * @param path a GGUF file, the first of several, or a packed one; empty for the embedded model
    * @param name for requests; empty for the file's name without its ending
    * @param packs where GGUF files' packs are kept; empty to load the file itself
    * @throws IOException if the file is missing, damaged, or holds a model of another kind: the message says which
@@ -111,7 +113,7 @@ public final class ModelOpener implements AutoCloseable {
         loaded.close();
         throw e;
       }
-      ModelInfo info = new ModelInfo(name.orElse(path.map(ModelOpener::nameOf).orElse(EMBEDDED)), file.metadata().requireString("general.architecture"),
+      ModelInfo info = new ModelInfo(name.orElse(path.map(GgufShards::modelName).orElse(EMBEDDED)), file.metadata().requireString("general.architecture"),
           report.parameters(), loaded.model().contextLength(), tokenizer.vocabularySize(), report.bitsPerWeight(), Math.min(created, Instant.now().getEpochSecond()));
       return new Opened(info, loaded, tokenizer, plan);
     } catch (GgufKeyException e) {
@@ -122,7 +124,7 @@ public final class ModelOpener implements AutoCloseable {
   /**
    * Packs a model.
    *
-   * @param source a GGUF file
+   * @param source a GGUF file, or the first of several
    * @param target the packed file; one that is there is replaced
    * @return the packed file's size
    * @throws IOException if the source can't be read or run, or the target can't be written
@@ -156,20 +158,18 @@ public final class ModelOpener implements AutoCloseable {
     }
   }
 
-  /** How this process's memory should be shared out while a model is run: told from its file's size, an eighth more for tiles' padding, before it is opened. */
+  /** How this process's memory should be shared out while a model is run: told from its files' sizes, an eighth more for tiles' padding, before it is opened. */
   public static MemoryPlan fittingPlan(Optional<Path> path) {
     try (InputStream embedded = path.isPresent() ? InputStream.nullInputStream() : embeddedBytes()) {
       // A native executable, which alone is planned for, has its resources in memory: all of one is available.
-      long bytes = path.isPresent() ? Files.size(path.get()) : embedded.available();
+      long bytes = embedded.available();
+      for (Path file : path.map(GgufShards::named).orElse(List.of())) {
+        bytes += Files.size(file);
+      }
       return MemoryPlan.fitting(bytes / 8 * 9);
     } catch (IOException unreadable) {
       return MemoryPlan.fitting(0); // told when it is opened
     }
-  }
-
-  private static String nameOf(Path path) {
-    String file = path.getFileName().toString();
-    return file.endsWith(".gguf") || file.endsWith(".nib") ? file.substring(0, file.lastIndexOf('.')) : file;
   }
 
   /** The embedded model's file, to be read from its beginning. */

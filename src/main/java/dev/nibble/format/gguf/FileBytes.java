@@ -6,6 +6,7 @@ import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
 import java.nio.ByteBuffer;
 import java.nio.channels.FileChannel;
+import java.util.List;
 import java.util.Objects;
 
 /** Bytes of a file, or of a part of one, read by position; by several threads at once, each into memory of its own. All sizes are 64 bit. */
@@ -20,6 +21,37 @@ public interface FileBytes {
    * @throws IndexOutOfBoundsException if they are not within {@link #size}
    */
   void read(long offset, byte[] target, int targetFrom, int length) throws IOException;
+
+  /** Parts one after the other. */
+  static FileBytes of(List<FileBytes> parts) {
+    long[] ends = new long[parts.size()];
+    long end = 0;
+    for (int i = 0; i < ends.length; i++) {
+      end = Math.addExact(end, parts.get(i).size());
+      ends[i] = end;
+    }
+    long size = end;
+    return new FileBytes() {
+      @Override
+      public long size() {
+        return size;
+      }
+
+      @Override
+      public void read(long offset, byte[] target, int targetFrom, int length) throws IOException {
+        Objects.checkFromIndexSize(offset, length, size);
+        int done = 0;
+        for (int i = 0; done < length; i++) {
+          long from = offset + done - (i == 0 ? 0 : ends[i - 1]);
+          if (from < parts.get(i).size()) {
+            int count = (int) Math.min(length - done, parts.get(i).size() - from);
+            parts.get(i).read(from, target, targetFrom + done, count);
+            done += count;
+          }
+        }
+      }
+    };
+  }
 
   /** Bytes that are in memory. */
   static FileBytes of(MemorySegment segment) {

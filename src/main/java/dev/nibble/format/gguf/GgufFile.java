@@ -9,58 +9,104 @@ import dev.nibble.kernel.WorkerPool;
 import dev.nibble.kernel.tile.TileMapping;
 import java.io.EOFException;
 import java.io.IOException;
-import java.io.UncheckedIOException;
 import java.lang.foreign.MemorySegment;
 import java.nio.ByteBuffer;
 import java.nio.ByteOrder;
 import java.nio.channels.FileChannel;
 import java.nio.file.Path;
+import java.util.ArrayList;
 import java.util.Collection;
 import java.util.Collections;
 import java.util.HashMap;
+import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Objects;
 import java.util.Optional;
 
 /**
- * A GGUF file, version 2 or 3, checked from the first byte to the last tensor's end.
+ * A GGUF file, version 2 or 3, checked from the first byte to the last tensor's end; or a model in several such files ({@link GgufShards}), which are read as
+ * though they were one after the other.
  *
  * @see <a href="https://github.com/ggml-org/ggml/blob/master/docs/gguf.md">GGUF specification</a>
  */
 public final class GgufFile implements ModelFile {
   private static final int TENSOR_COUNT_AT = 8; // GGUF specification: after magic and version
 
-  private final String name;
-  private final GgufReader.Header header;
+  private final List<Part> parts;
+  private final GgufReader.Header header; // the first part's
   private final Map<String, GgufTensor> tensors;
-  private final FileBytes bytes;
-  /** What the bytes are read through, closed with this; absent for a file held in memory, or behind a channel of somebody else's. */
-  private final Optional<FileChannel> channel;
+  private final FileBytes bytes; // of all parts
+  /** What the bytes are read through, closed with this; none for a file held in memory, or behind a channel of somebody else's. */
+  private final List<FileChannel> channels;
   /** Of matrices that are not packed yet, by tensor; null before the first. */
   private NativeMemory preparedIn;
   private Map<String, MemorySegment> prepared; // places for the tiles of matrices that were not asked for yet; null before the first is
 
-  private GgufFile(FileBytes bytes, String name, Optional<FileChannel> channel) throws IOException {
-    this.name = name;
-    this.bytes = bytes;
-    this.channel = channel;
-    header = new GgufReader(bytes, name).read();
-    tensors = Collections.unmodifiableMap(header.tensors());
+  /**
+   * A file of the model.
+   *
+   * @param from where it begins when all are put one after the other
+   */
+  private record Part(String name, FileBytes bytes, GgufReader.Header header, long from) {
+    static Part of(FileBytes bytes, String name, long from) throws IOException {
+      return new Part(name, bytes, new GgufReader(bytes, name).read(), from);
+    }
+  }
+
+  private GgufFile(List<Part> parts, List<FileChannel> channels) throws InvalidSplitException {
+    this.parts = List.copyOf(parts);
+    this.channels = channels;
+    header = parts.getFirst().header;
+    bytes = parts.size() == 1 ? parts.getFirst().bytes : FileBytes.of(parts.stream().map(Part::bytes).toList());
+    tensors = Collections.unmodifiableMap(parts.size() == 1 ? header.tensors() : tensors(parts));
+  }
+
+  private static Map<String, GgufTensor> tensors(List<Part> parts) throws InvalidSplitException {
+    Map<String, GgufTensor> all = new LinkedHashMap<>();
+    Map<String, String> files = new HashMap<>();
+    for (Part part : parts) {
+      for (GgufTensor tensor : part.header.tensors().values()) {
+        String other = files.put(tensor.name(), part.name);
+        if (other != null) {
+          throw GgufShards.twice(tensor.name(), part.name, other);
+        }
+        all.put(tensor.name(), new GgufTensor(tensor.name(), tensor.shape(), tensor.type(), part.from + tensor.offset(), tensor.bytes()));
+      }
+    }
+    GgufShards.requireTensors(parts.getFirst().header.metadata(), parts.size(), all.size());
+    return all;
   }
 
   /**
-   * Opens a file and reads its header. It is read through a channel, to be closed when the model is loaded.
+   * Opens a model and reads its header, and those of its other files if it is in several. They are read through channels, to be closed when the model is loaded.
    *
-   * @throws InvalidGgufException if it is damaged or no GGUF file
-   * @throws IOException if it can't be read
+   * @param path of the model's only file, or of its first
+   * @throws InvalidGgufException if one is damaged or no GGUF file
+   * @throws InvalidSplitException if its files do not go together, one is missing, or the path is another than the first's
+   * @throws IOException if one can't be read
    */
   public static GgufFile open(Path path) throws IOException {
-    FileChannel channel = InputFile.open(path);
+    List<FileChannel> channels = new ArrayList<>();
     try {
-      return new GgufFile(FileBytes.of(channel, 0, channel.size()), path.toString(), Optional.of(channel));
+      channels.add(InputFile.open(path));
+      List<Part> parts = new ArrayList<>();
+      parts.add(Part.of(FileBytes.of(channels.getFirst(), 0, channels.getFirst().size()), path.toString(), 0));
+      GgufMetadata first = parts.getFirst().header.metadata();
+      List<Path> files = GgufShards.of(path, first);
+      for (int number = 2; number <= files.size(); number++) {
+        FileChannel channel = GgufShards.open(files.get(number - 1), number, files.size());
+        channels.add(channel);
+        Part before = parts.getLast();
+        Part part = Part.of(FileBytes.of(channel, 0, channel.size()), files.get(number - 1).toString(), before.from + before.bytes.size());
+        GgufShards.requireSame(first, part.header.metadata(), number, files.size());
+        parts.add(part);
+      }
+      return new GgufFile(parts, channels);
     } catch (IOException | RuntimeException e) {
-      channel.close();
+      for (FileChannel channel : channels) {
+        channel.close();
+      }
       throw e;
     }
   }
@@ -70,15 +116,10 @@ public final class GgufFile implements ModelFile {
    *
    * @param name of the file, for messages
    * @throws InvalidGgufException if it is damaged or no GGUF file
+   * @throws InvalidSplitException if it is not the whole of a model
    */
-  public static GgufFile of(MemorySegment bytes, String name) throws InvalidGgufException {
-    try {
-      return of(FileBytes.of(bytes.asReadOnly()), name);
-    } catch (InvalidGgufException damaged) {
-      throw damaged;
-    } catch (IOException e) {
-      throw new UncheckedIOException(e); // memory does not fail
-    }
+  public static GgufFile of(MemorySegment bytes, String name) throws IOException {
+    return of(FileBytes.of(bytes.asReadOnly()), name);
   }
 
   /**
@@ -86,15 +127,40 @@ public final class GgufFile implements ModelFile {
    *
    * @param name of the file, for messages
    * @throws InvalidGgufException if it is damaged or no GGUF file
+   * @throws InvalidSplitException if it is not the whole of a model
    * @throws IOException if it can't be read
    */
   public static GgufFile of(FileBytes bytes, String name) throws IOException {
-    return new GgufFile(bytes, name, Optional.empty());
+    Part part = Part.of(bytes, name, 0);
+    GgufShards.requireWhole(part.header.metadata());
+    return new GgufFile(List.of(part), List.of());
   }
 
   @Override
   public String name() {
-    return name;
+    return parts.getFirst().name;
+  }
+
+  /** How many files the model is in. */
+  public int files() {
+    return parts.size();
+  }
+
+  /**
+   * Where a tensor's data are.
+   *
+   * @param file from 1 on
+   * @param offset from that file's beginning
+   */
+  public record Place(int file, long offset) {}
+
+  /** Where the data of one of its tensors are. */
+  public Place place(GgufTensor tensor) {
+    int file = parts.size();
+    while (tensor.offset() < parts.get(file - 1).from) {
+      file--;
+    }
+    return new Place(file, tensor.offset() - parts.get(file - 1).from);
   }
 
   public int version() {
@@ -108,7 +174,7 @@ public final class GgufFile implements ModelFile {
 
   @Override
   public String kind() {
-    return "GGUF v" + version() + ", " + size() + " bytes, alignment " + alignment();
+    return "GGUF v" + version() + ", " + size() + " bytes" + (files() == 1 ? "" : " in " + files() + " files") + ", alignment " + alignment();
   }
 
   @Override
@@ -116,7 +182,7 @@ public final class GgufFile implements ModelFile {
     return bytes.size();
   }
 
-  /** A GGUF file in itself, with this one's metadata and no tensors. */
+  /** A GGUF file in itself, with this one's metadata and no tensors; of several files, the first's. */
   public FileBytes withoutTensors() {
     return new FileBytes() {
       @Override
@@ -159,7 +225,8 @@ public final class GgufFile implements ModelFile {
       try {
         bytes.read(tensor.offset() + offset, target, 0, length);
       } catch (EOFException shorter) {
-        throw new InvalidGgufException("the file became shorter while tensor " + tensor.name() + " was read", tensor.offset(), name);
+        Place place = place(tensor);
+        throw new InvalidGgufException("the file became shorter while tensor " + tensor.name() + " was read", place.offset, parts.get(place.file - 1).name);
       }
     };
   }
@@ -206,11 +273,11 @@ public final class GgufFile implements ModelFile {
     return values;
   }
 
-  /** Closes the channel. */
+  /** Closes the channels. */
   @Override
   public void close() throws IOException {
-    if (channel.isPresent()) {
-      channel.get().close();
+    for (FileChannel channel : channels) {
+      channel.close();
     }
   }
 }

@@ -1,5 +1,6 @@
 package dev.nibble.format.gguf;
 
+import java.io.IOException;
 import java.util.Collections;
 import java.util.LinkedHashMap;
 import java.util.List;
@@ -18,6 +19,17 @@ public final class GgufMetadata {
   public GgufMetadata(String file, Map<String, GgufValue> values) {
     this.file = file;
     this.values = Collections.unmodifiableMap(new LinkedHashMap<>(values));
+  }
+
+  /**
+   * Reads a file's metadata; of several that a model is in, this one's.
+   *
+   * @param file its name, for messages
+   * @throws InvalidGgufException if it is damaged or no GGUF file
+   * @throws IOException if it can't be read
+   */
+  public static GgufMetadata read(FileBytes bytes, String file) throws IOException {
+    return new GgufReader(bytes, file).read().metadata();
   }
 
   /** The file's name, for messages. */

@@ -35,6 +35,7 @@ final class GgufReader {
   /** Memory that all metadata may take; a vocabulary of a quarter of a million tokens takes a tenth. */
   private static final long MAX_KEPT = 1 << 29;
   private static final int OBJECT_BYTES = 64; // about what an element that is no number takes, besides its characters
+  private static final String REMEDY = " (it was cut short, or is damaged: get it again)";
   private static final int WINDOW_BYTES = 1 << 16;
 
   private final FileBytes bytes;
@@ -122,7 +123,7 @@ final class GgufReader {
       long room = bytes.size() - base;
       if (entry.relative < 0 || entry.relative > room || entry.bytes > room - entry.relative) {
         throw invalid("the data of tensor " + entry.name + " (" + entry.bytes + " bytes from " + Long.toUnsignedString(entry.relative)
-            + " on) ends beyond the file's " + bytes.size() + " bytes", entry.at);
+            + " on) ends beyond the file's " + bytes.size() + " bytes" + REMEDY, entry.at);
       }
       tensors.put(entry.name, new GgufTensor(entry.name, entry.shape, entry.type, base + entry.relative, entry.bytes));
     }
@@ -311,7 +312,7 @@ final class GgufReader {
     need(8, "length of " + what);
     long length = in.getLong();
     if (length < 0 || length > remaining()) {
-      throw invalid(what + " is " + Long.toUnsignedString(length) + " bytes long, more than the file has room for", at);
+      throw invalid(what + " is " + Long.toUnsignedString(length) + " bytes long, more than the file has room for" + REMEDY, at);
     }
     return length;
   }
@@ -347,7 +348,7 @@ final class GgufReader {
     need(8, what);
     long count = in.getLong();
     if (count < 0 || count > remaining() / leastBytes) {
-      throw invalid(what + " is " + Long.toUnsignedString(count) + ", more than the file has room for", at);
+      throw invalid(what + " is " + Long.toUnsignedString(count) + ", more than the file has room for" + REMEDY, at);
     }
     if (count > most) {
       throw invalid(what + " is " + count + "; allowed: " + most, at);
@@ -388,7 +389,7 @@ final class GgufReader {
 
   private void need(int count, String what) throws IOException {
     if (count > remaining()) {
-      throw invalid("the file ends within the " + what, position());
+      throw invalid("the file ends within the " + what + REMEDY, position());
     }
     fill(count);
   }

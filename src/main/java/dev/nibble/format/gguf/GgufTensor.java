@@ -9,7 +9,7 @@ import java.util.List;
  * @param name such as "blk.0.attn_q.weight"
  * @param shape innermost dimension first: a matrix is [columns, rows]
  * @param type how its weights are stored
- * @param offset of the data, from the file's beginning
+ * @param offset of the data, from the file's beginning; of a model in several files, as though they were one after the other
  * @param bytes of the data
  */
 public record GgufTensor(String name, List<Long> shape, TensorFormat type, long offset, long bytes) {

@@ -81,10 +81,18 @@ public final class InspectReport {
     }
     text.append("\ntensors\n");
     for (GgufTensor tensor : file.tensors()) {
-      text.append(String.format("  %-32s %-8s %-20s at %d%n", Printable.of(tensor.name()), tensor.type(),
-          tensor.shape().reversed().stream().map(String::valueOf).collect(Collectors.joining(" × ")), tensor.offset()));
+      text.append(String.format("  %-32s %-8s %-20s at %s%n", Printable.of(tensor.name()), tensor.type(),
+          tensor.shape().reversed().stream().map(String::valueOf).collect(Collectors.joining(" × ")), place(tensor)));
     }
     return text.toString();
+  }
+
+  private String place(GgufTensor tensor) {
+    if (!(file instanceof GgufFile gguf) || gguf.files() == 1) {
+      return Long.toString(tensor.offset());
+    }
+    GgufFile.Place place = gguf.place(tensor);
+    return place.offset() + " of file " + place.file();
   }
 
   private static String remark(TensorFormat type) {
@@ -119,7 +127,7 @@ public final class InspectReport {
     return Printable.of(text.substring(0, Math.min(text.length(), LONGEST_VALUE))) + "…";
   }
 
-  /** One object: file, version and alignment of a GGUF file, kind, bytes, name, architecture, parameters, bits_per_weight, context_length, vocabulary_size, quantization, metadata, tensors. */
+  /** One object: file, version, alignment and number of files of a GGUF model, kind, bytes, name, architecture, parameters, bits_per_weight, context_length, vocabulary_size, quantization, metadata, tensors. */
   public ObjectNode toJson() {
     JsonNodeFactory json = JsonNodeFactory.instance;
     ObjectNode root = json.objectNode();
@@ -127,6 +135,7 @@ public final class InspectReport {
     if (file instanceof GgufFile gguf) {
       root.put("version", gguf.version());
       root.put("alignment", gguf.alignment());
+      root.put("files", gguf.files());
     }
     root.put("kind", file.kind());
     file.facts().forEach(root::put);
@@ -166,7 +175,13 @@ public final class InspectReport {
       ObjectNode node = tensors.addObject().put("name", tensor.name()).put("type", tensor.type().toString());
       ArrayNode shape = node.putArray("shape");
       tensor.shape().reversed().forEach(shape::add);
-      node.put("offset", tensor.offset()).put("bytes", tensor.bytes());
+      if (file instanceof GgufFile gguf) {
+        GgufFile.Place place = gguf.place(tensor);
+        node.put("file", place.file()).put("offset", place.offset());
+      } else {
+        node.put("offset", tensor.offset());
+      }
+      node.put("bytes", tensor.bytes());
     }
     return root;
   }

@@ -3,6 +3,8 @@ package dev.nibble.format.pack;
 import dev.nibble.format.NewFile;
 import dev.nibble.format.UnwritableFileException;
 import dev.nibble.format.gguf.GgufFile;
+import dev.nibble.format.gguf.GgufShards;
+import dev.nibble.format.gguf.InvalidSplitException;
 import dev.nibble.format.gguf.ModelFile;
 import dev.nibble.kernel.WorkerPool;
 import java.io.IOException;
@@ -12,12 +14,13 @@ import java.nio.file.Path;
 import java.security.MessageDigest;
 import java.security.NoSuchAlgorithmException;
 import java.util.HexFormat;
+import java.util.List;
 import java.util.Locale;
 import java.util.Optional;
 
 /**
- * A folder of packed files, one for each GGUF file that was opened through it, made on first use. A pack is found by its source's canonical
- * path, and used as long as the source is the file that was packed: the same size, times and inode, and the same sample of its content, or, where
+ * A folder of packed files, one for each GGUF file (or first of several) that was opened through it, made on first use. A pack is found by its source's canonical
+ * path, and used as long as the source is what was packed: the same size, times and inode, and the same sample of its content, or, where
  * one of the former differs, the same SHA-256. Sections' checksums are not compared. What killed packers left is removed.
  */
 public final class PackCache {
@@ -45,7 +48,7 @@ public final class PackCache {
    * Opens a model by its pack, which is made if there is none, or none that is whole and fresh. Where packs can't be kept the model itself is
    * opened, with one warning.
    *
-   * @param model a GGUF file; a packed one is opened as it is
+   * @param model a GGUF file, or the first of several; a packed one is opened as it is
    * @param pool the threads that pack
    * @param check that the model can be run
    * @throws IOException if the model can't be opened
@@ -78,12 +81,13 @@ public final class PackCache {
       Files.createDirectories(folder);
       long start = System.nanoTime();
       // The first pass through the model, which loading makes, is the trial.
-      SourceIdentity before = SourceIdentity.of(model);
+      List<Path> files = GgufShards.of(model);
+      SourceIdentity before = SourceIdentity.of(files);
       PackWriter.write(model, pack, pool, check, packed -> {}, progress);
       log.note(String.format(Locale.ROOT, "Packed %s as %s in %.1f s.", model, pack, (System.nanoTime() - start) / 1e9));
       PackFile packed = PackFile.open(pack);
-      String sample = SourceIdentity.sample(model, packed.metadataBytes());
-      if (SourceIdentity.of(model).equals(before)) { // else the next start finds out
+      String sample = SourceIdentity.sample(files, packed.metadataBytes());
+      if (SourceIdentity.of(files).equals(before)) { // else the next start finds out
         keep(new SourceIdentity.Remembered(packed.sourceSha256().orElseThrow(), sample, before), memory);
       }
       return packed;
@@ -101,15 +105,24 @@ public final class PackCache {
    */
   private boolean isOf(PackFile pack, Path model, Path memory) throws IOException {
     Optional<String> packed = pack.sourceSha256();
-    SourceIdentity identity = SourceIdentity.of(model);
+    List<Path> files;
+    try {
+      files = GgufShards.of(model, pack.metadata());
+    } catch (InvalidSplitException renamed) {
+      return false;
+    }
+    if (!files.stream().allMatch(Files::isRegularFile)) {
+      return false; // told when the model is opened
+    }
+    SourceIdentity identity = SourceIdentity.of(files);
     if (packed.isEmpty() || identity.bytes() != pack.sourceBytes()) {
       return false;
     }
-    SourceIdentity.Remembered now = new SourceIdentity.Remembered(packed.get(), SourceIdentity.sample(model, pack.metadataBytes()), identity);
+    SourceIdentity.Remembered now = new SourceIdentity.Remembered(packed.get(), SourceIdentity.sample(files, pack.metadataBytes()), identity);
     if (now.isIn(memory)) {
       return true;
     }
-    if (!SourceIdentity.sha256(model).equals(packed.get())) {
+    if (!SourceIdentity.sha256(files).equals(packed.get())) {
       return false;
     }
     log.note(model + " is another file than the one that was packed, or has other times, but all of its content is the same; its pack stays in use.");

@@ -117,7 +117,7 @@ public final class PackFile implements ModelFile {
 
   private static GgufMetadata metadata(FileBytes data, String name) throws IOException {
     try {
-      return GgufFile.of(data, name).metadata();
+      return GgufMetadata.read(data, name);
     } catch (InvalidGgufException e) {
       throw new InvalidPackException("section metadata is damaged: " + e.getMessage(), name);
     }
@@ -166,17 +166,17 @@ public final class PackFile implements ModelFile {
     return header.sections().size();
   }
 
-  /** Size of the file that was packed. */
+  /** Size of the file that was packed, or of all that the model was in. */
   long sourceBytes() {
     return header.source().bytes();
   }
 
-  /** Size of the metadata, which are those of the source byte for byte: there, the table of tensors follows them. */
+  /** Size of the metadata, which are those of the source, or of its first file, byte for byte: there, the table of tensors follows them. */
   long metadataBytes() {
     return header.sections().getFirst().bytes();
   }
 
-  /** SHA-256 of the file that was packed, in hexadecimal; empty where it was not computed. */
+  /** SHA-256 of the file that was packed, or of all that the model was in one after the other, in hexadecimal; empty where it was not computed. */
   public Optional<String> sourceSha256() {
     return header.source().sha256();
   }

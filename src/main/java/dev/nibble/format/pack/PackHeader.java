@@ -63,8 +63,8 @@ record PackHeader(long fileBytes, Source source, List<Section> sections) {
   /**
    * What was packed.
    *
-   * @param bytes of the file
-   * @param modifiedNanos when it was last changed, since 1970
+   * @param bytes of the file, or of all that the model was in
+   * @param modifiedNanos when it, or one of them, was last changed, since 1970
    * @param sha256 in hexadecimal
    */
   record Source(long bytes, long modifiedNanos, Optional<String> sha256) {}

@@ -4,6 +4,7 @@ import dev.nibble.format.NewFile;
 import dev.nibble.format.UnwritableFileException;
 import dev.nibble.format.gguf.FileBytes;
 import dev.nibble.format.gguf.GgufFile;
+import dev.nibble.format.gguf.GgufShards;
 import dev.nibble.format.gguf.GgufTensor;
 import dev.nibble.format.gguf.ModelFile;
 import dev.nibble.kernel.RowSource;
@@ -58,6 +59,7 @@ public final class PackWriter {
   /**
    * Packs a file; one of the target's name is replaced.
    *
+   * @param source a GGUF file, or the first of several
    * @param pool workers that pack
    * @param check of the source, before anything is written
    * @param trial of the packed file, before it gets its name
@@ -70,19 +72,20 @@ public final class PackWriter {
   }
 
   private long write(ModelFile.Check check, ModelFile.Check trial) throws IOException {
-    SourceIdentity before = SourceIdentity.of(source);
+    List<Path> files = GgufShards.of(source);
+    SourceIdentity before = SourceIdentity.of(files);
     try (GgufFile file = GgufFile.open(source)) {
       check.check(file);
       List<PackHeader.Section> sections = sections(file);
       CompletableFuture<String> sha256 = new CompletableFuture<>();
-      Thread.ofPlatform().name("nibble-digest").daemon(true).start(() -> digest(sha256));
+      Thread.ofPlatform().name("nibble-digest").daemon(true).start(() -> digest(files, sha256));
       try (NewFile out = NewFile.create(target)) {
         long bytes = write(file, sections, out, before.modifiedNanos(), sha256);
         // Read by the same channel: opening it by its path once more would give its lock away.
         PackFile written = PackFile.open(target, out.channel());
         written.verify();
         trial.check(written);
-        if (!SourceIdentity.of(source).equals(before) || before.bytes() != file.size()) {
+        if (!SourceIdentity.of(files).equals(before) || before.bytes() != file.size()) {
           throw new IOException(source + " changed while it was packed");
         }
         protect(out.path());
@@ -197,9 +200,9 @@ public final class PackWriter {
     return (int) checksum.getValue();
   }
 
-  private void digest(CompletableFuture<String> result) {
+  private static void digest(List<Path> files, CompletableFuture<String> result) {
     try {
-      result.complete(SourceIdentity.sha256(source));
+      result.complete(SourceIdentity.sha256(files));
     } catch (IOException | RuntimeException e) {
       result.completeExceptionally(e);
     }

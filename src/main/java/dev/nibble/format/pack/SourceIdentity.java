@@ -11,48 +11,79 @@ import java.nio.file.Path;
 import java.nio.file.attribute.FileTime;
 import java.security.MessageDigest;
 import java.security.NoSuchAlgorithmException;
+import java.util.ArrayList;
 import java.util.HexFormat;
+import java.util.List;
+import java.util.Locale;
 import java.util.Map;
 import java.util.concurrent.TimeUnit;
 
 /**
- * By what a file is known again without reading all of it.
+ * By what a model's files are known again without reading all of them.
  *
- * @param bytes size
- * @param modifiedNanos when its content was last changed, since 1970; whoever copies a file can set it, and many set one time for all files
- * @param changedNanos when its entry was last changed, which nobody can set; 0 where the system does not tell
- * @param inode its number within the file system; 0 where there is none
+ * @param files in their order; most models are in one
  */
-record SourceIdentity(long bytes, long modifiedNanos, long changedNanos, long inode) {
+record SourceIdentity(List<Entry> files) {
   private static final int PIECE_BYTES = 1 << 20;
   private static final int PAGE_BYTES = 4096;
   /** Pages of a sample, apart from the beginning: some two megabytes, in some ten milliseconds. Of 4 GB it is a page in each 8 MB, the size of a matrix. */
   private static final int PAGES = 512;
   private static final int TABLE_BYTES = 1 << 20; // behind the metadata: the table of tensors, or most of it
-  private static final String LINE = "nibble-source-1 %s %s %d %d %d %d%n";
+  private static final int MIN_PAGES = 16; // of each of many files
+  private static final int ENTRY_CHARACTERS = 4 * 21; // four numbers of 64 bits
 
-  static SourceIdentity of(Path file) throws IOException {
+  SourceIdentity {
+    files = List.copyOf(files);
+  }
+
+  /**
+   * A file.
+   *
+   * @param bytes size
+   * @param modifiedNanos when its content was last changed, since 1970; whoever copies a file can set it, and many set one time for all files
+   * @param changedNanos when its entry was last changed, which nobody can set; 0 where the system does not tell
+   * @param inode its number within the file system; 0 where there is none
+   */
+  record Entry(long bytes, long modifiedNanos, long changedNanos, long inode) {}
+
+  static SourceIdentity of(List<Path> files) throws IOException {
+    List<Entry> entries = new ArrayList<>();
+    for (Path file : files) {
+      entries.add(entry(file));
+    }
+    return new SourceIdentity(entries);
+  }
+
+  /** Of all files. */
+  long bytes() {
+    return files.stream().mapToLong(Entry::bytes).sum();
+  }
+
+  /** Of the file that was changed last. */
+  long modifiedNanos() {
+    return files.stream().mapToLong(Entry::modifiedNanos).max().orElseThrow();
+  }
+
+  private static Entry entry(Path file) throws IOException {
     long modified = Files.getLastModifiedTime(file).to(TimeUnit.NANOSECONDS);
     try {
       Map<String, Object> unix = Files.readAttributes(file, "unix:ctime,ino");
-      return new SourceIdentity(Files.size(file), modified, ((FileTime) unix.get("ctime")).to(TimeUnit.NANOSECONDS), (Long) unix.get("ino"));
+      return new Entry(Files.size(file), modified, ((FileTime) unix.get("ctime")).to(TimeUnit.NANOSECONDS), (Long) unix.get("ino"));
     } catch (UnsupportedOperationException | IllegalArgumentException notUnix) {
-      return new SourceIdentity(Files.size(file), modified, 0, 0);
+      return new Entry(Files.size(file), modified, 0, 0);
     }
   }
 
   /**
-   * What is kept beside a pack about the file it was made of.
+   * What is kept beside a pack about what it was made of.
    *
-   * @param sha256 of the whole file
+   * @param sha256 of all files, one after the other
    * @param sample as {@link SourceIdentity#sample} gives it
    */
   record Remembered(String sha256, String sample, SourceIdentity identity) {
     void write(Path path) throws IOException {
       try (NewFile file = NewFile.create(path)) {
-        byte[] line = LINE.formatted(sha256, sample, identity.bytes, identity.modifiedNanos, identity.changedNanos, identity.inode)
-            .getBytes(StandardCharsets.US_ASCII);
-        file.write(ByteBuffer.wrap(line), 0);
+        file.write(ByteBuffer.wrap(line().getBytes(StandardCharsets.US_ASCII)), 0);
         file.publish();
       }
     }
@@ -60,39 +91,56 @@ record SourceIdentity(long bytes, long modifiedNanos, long changedNanos, long in
     /** Whether a file says just this. What is missing, damaged or of another version says something else. */
     boolean isIn(Path path) {
       try {
-        return Files.isRegularFile(path) && Files.size(path) < PAGE_BYTES && Files.readString(path).equals(
-            LINE.formatted(sha256, sample, identity.bytes, identity.modifiedNanos, identity.changedNanos, identity.inode));
+        return Files.isRegularFile(path) && Files.size(path) < PAGE_BYTES + (long) ENTRY_CHARACTERS * identity.files.size()
+            && Files.readString(path).equals(line());
       } catch (IOException unreadable) {
         return false;
       }
     }
+
+    private String line() {
+      StringBuilder line = new StringBuilder("nibble-source-1 ").append(sha256).append(' ').append(sample);
+      for (Entry entry : identity.files) {
+        line.append(String.format(Locale.ROOT, " %d %d %d %d", entry.bytes, entry.modifiedNanos, entry.changedNanos, entry.inode));
+      }
+      return line.append(System.lineSeparator()).toString();
+    }
   }
 
   /**
-   * A hash of a file's beginning and of pages from its beginning to its end: another model of the same shapes has other weights everywhere.
+   * A hash of the files' beginnings and of pages from their beginnings to their ends: another model of the same shapes has other weights everywhere.
    *
-   * @param metadataBytes bytes before the table of tensors; they are hashed whole
+   * @param metadataBytes bytes before the first file's table of tensors; they are hashed whole
    */
-  static String sample(Path file, long metadataBytes) throws IOException {
+  static String sample(List<Path> files, long metadataBytes) throws IOException {
     MessageDigest digest = sha256();
+    int pages = Math.max(MIN_PAGES, PAGES / files.size());
+    for (Path file : files) {
+      sample(file, file.equals(files.getFirst()) ? metadataBytes : 0, pages, digest);
+    }
+    return HexFormat.of().formatHex(digest.digest());
+  }
+
+  private static void sample(Path file, long metadataBytes, int pages, MessageDigest digest) throws IOException {
     try (FileChannel channel = InputFile.open(file)) {
       long size = channel.size();
       long beginning = Math.min(size, metadataBytes + TABLE_BYTES);
       hash(channel, 0, beginning, digest);
-      long step = Math.max(PAGE_BYTES, Math.ceilDiv(size - beginning, PAGES));
+      long step = Math.max(PAGE_BYTES, Math.ceilDiv(size - beginning, pages));
       for (long at = beginning; at < size; at += step) {
         hash(channel, at, Math.min(PAGE_BYTES, size - at), digest);
       }
       hash(channel, Math.max(0, size - PAGE_BYTES), Math.min(PAGE_BYTES, size), digest);
     }
-    return HexFormat.of().formatHex(digest.digest());
   }
 
-  /** Of all of a file, in hexadecimal. */
-  static String sha256(Path file) throws IOException {
+  /** Of all of the files, one after the other, in hexadecimal. */
+  static String sha256(List<Path> files) throws IOException {
     MessageDigest digest = sha256();
-    try (FileChannel channel = InputFile.open(file)) {
-      hash(channel, 0, Long.MAX_VALUE, digest);
+    for (Path file : files) {
+      try (FileChannel channel = InputFile.open(file)) {
+        hash(channel, 0, Long.MAX_VALUE, digest);
+      }
     }
     return HexFormat.of().formatHex(digest.digest());
   }

@@ -64,7 +64,7 @@ final class GgufFileTest {
     return out.toByteArray();
   }
 
-  private static GgufFile read(byte[] bytes) throws InvalidGgufException {
+  private static GgufFile read(byte[] bytes) throws IOException {
     return GgufFile.of(MemorySegment.ofArray(bytes), "test.gguf");
   }
 
@@ -179,7 +179,7 @@ final class GgufFileTest {
     assertInvalid(with(bytes, 0, 'X'), "the file does not begin with \"GGUF\" at byte 0");
     assertInvalid(with(bytes, 4, 9), "version 9; versions 2 and 3 can be read at byte 4");
     assertInvalid(with(bytes, 4, 0, 0, 0, 3), "a big-endian file");
-    assertInvalid(with(bytes, 8, 255, 255, 255, 255, 255, 255, 255, 127), "tensor count is 9223372036854775807, more than the file has room for at byte 8");
+    assertInvalid(with(bytes, 8, 255, 255, 255, 255, 255, 255, 255, 127), "tensor count is 9223372036854775807, more than the file has room for (it was cut short, or is damaged: get it again) at byte 8");
     assertInvalid(with(bytes, 16, 255, 255, 255, 255, 255, 255, 255, 255), "metadata count is 18446744073709551615");
     int u8 = find(bytes, "a.u8") + 4;
     assertInvalid(with(bytes, u8, 77), "type of metadata a.u8 is 77, which is unknown at byte " + u8);

@@ -141,15 +141,16 @@ final class PackCacheTest {
   void otherWeightsAreNoticedWhateverTheFileSystemSays() throws Exception {
     source();
     byte[] bytes = retrained(model);
-    String before = SourceIdentity.sample(model, 1000);
+    String before = SourceIdentity.sample(List.of(model), 1000);
     Path other = Files.write(folder.resolve("retrained"), bytes);
-    assertThat(SourceIdentity.sample(other, 1000)).isNotEqualTo(before);
+    assertThat(SourceIdentity.sample(List.of(other), 1000)).isNotEqualTo(before);
     Path memory = kept().getFirst().resolveSibling(kept().getFirst().getFileName() + ".source");
     long metadata = ((PackFile) open()).metadataBytes();
     String packed = sha256(model);
     // All that the file system says of the model as it is now, with the sample as it was before.
     Files.write(model, bytes);
-    new SourceIdentity.Remembered(packed, SourceIdentity.sample(Path.of("src/main/resources/models/nibble-home.gguf"), metadata), SourceIdentity.of(model)).write(memory);
+    new SourceIdentity.Remembered(packed, SourceIdentity.sample(List.of(Path.of("src/main/resources/models/nibble-home.gguf")), metadata),
+        SourceIdentity.of(List.of(model))).write(memory);
     assertThat(source()).isEqualTo(sha256(model)).isNotEqualTo(packed);
   }
 
