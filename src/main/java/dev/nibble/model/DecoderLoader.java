@@ -156,6 +156,15 @@ public final class DecoderLoader {
     return spec;
   }
 
+  /**
+   * What a model is by its metadata, whatever its tensors are.
+   *
+   * @throws InvalidModelException if it is of a kind that can't be run
+   */
+  public static DecoderSpec spec(ModelFile file) throws InvalidModelException {
+    return new DecoderLoader(file, Families.KNOWN, null, null, (done, total) -> {}).spec();
+  }
+
   private InvalidModelException invalid(String what) {
     return new InvalidModelException("the model in " + file.name() + " can't be run: " + what);
   }

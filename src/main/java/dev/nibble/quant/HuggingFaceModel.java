@@ -11,6 +11,7 @@ import dev.nibble.model.family.Hyperparameters;
 import dev.nibble.model.family.TensorRole;
 import dev.nibble.model.family.TensorSpec;
 import dev.nibble.model.family.TensorTransform;
+import dev.nibble.model.spec.DecoderSpec;
 import dev.nibble.model.spec.InvalidModelException;
 import dev.nibble.tensor.TensorFormat;
 import java.io.IOException;
@@ -27,6 +28,7 @@ import java.util.Set;
 public final class HuggingFaceModel implements ModelSource {
   private final Path directory;
   private final SafetensorsFile file;
+  private final DecoderSpec spec;
   private final Map<String, GgufValue> metadata;
   private final List<SourceTensor> tensors = new ArrayList<>();
 
@@ -37,7 +39,8 @@ public final class HuggingFaceModel implements ModelSource {
     Map<TensorRole, float[]> computed = config.computed();
     Set<String> used = new HashSet<>();
     GgufMetadata gguf = new GgufMetadata(config.file().toString(), metadata);
-    for (TensorSpec wanted : family.tensors(family.spec(new Hyperparameters(gguf, config.vocabulary())))) {
+    spec = family.spec(new Hyperparameters(gguf, config.vocabulary()));
+    for (TensorSpec wanted : family.tensors(spec)) {
       if (wanted.huggingFaceName().isEmpty()) {
         float[] values = computed.get(wanted.role());
         if (values != null) {
@@ -145,6 +148,11 @@ public final class HuggingFaceModel implements ModelSource {
   @Override
   public String name() {
     return directory.toAbsolutePath().normalize().getFileName().toString();
+  }
+
+  /** What it is. */
+  public DecoderSpec spec() {
+    return spec;
   }
 
   @Override

@@ -4,7 +4,7 @@ import dev.nibble.engine.ModelInfo;
 import dev.nibble.format.gguf.GgufFile;
 import dev.nibble.format.gguf.GgufKeyException;
 import dev.nibble.format.gguf.GgufShards;
-import dev.nibble.format.gguf.InspectReport;
+import dev.nibble.format.gguf.GgufTensor;
 import dev.nibble.format.gguf.ModelFile;
 import dev.nibble.format.pack.PackCache;
 import dev.nibble.format.pack.PackFile;
@@ -104,7 +104,8 @@ public final class ModelOpener implements AutoCloseable {
       Tokenizer tokenizer = new VocabularyTokenizer(GgufVocabulary.read(file.metadata()));
       MemoryPlan plan = MemoryPlan.here(MemoryNeed.of(file, cache).weights());
       progress.planned(plan);
-      InspectReport report = new InspectReport(file);
+      long parameters = file.tensors().stream().mapToLong(GgufTensor::elements).sum();
+      double bits = parameters == 0 ? 0 : 8.0 * file.tensors().stream().mapToLong(GgufTensor::bytes).sum() / parameters;
       long created = path.isPresent() ? Files.getLastModifiedTime(path.get()).toInstant().getEpochSecond() : EMBEDDED_CREATED;
       DecoderLoader.Loaded loaded = DecoderLoader.load(file, pool, cache, progress);
       try {
@@ -114,7 +115,7 @@ public final class ModelOpener implements AutoCloseable {
         throw e;
       }
       ModelInfo info = new ModelInfo(name.orElse(path.map(GgufShards::modelName).orElse(EMBEDDED)), file.metadata().requireString("general.architecture"),
-          report.parameters(), loaded.model().contextLength(), tokenizer.vocabularySize(), report.bitsPerWeight(), Math.min(created, Instant.now().getEpochSecond()));
+          parameters, loaded.model().contextLength(), tokenizer.vocabularySize(), bits, Math.min(created, Instant.now().getEpochSecond()));
       return new Opened(info, loaded, tokenizer, plan);
     } catch (GgufKeyException e) {
       throw new InvalidModelException("the model can't be run: " + e.getMessage());

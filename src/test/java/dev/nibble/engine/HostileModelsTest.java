@@ -10,12 +10,12 @@ import dev.nibble.format.gguf.GgufTensor;
 import dev.nibble.format.gguf.GgufType;
 import dev.nibble.format.gguf.GgufValue;
 import dev.nibble.format.gguf.GgufWriter;
-import dev.nibble.format.gguf.InspectReport;
 import dev.nibble.format.gguf.InvalidGgufException;
 import dev.nibble.format.gguf.ModelFile;
 import dev.nibble.model.MemoryNeed;
 import dev.nibble.model.kvcache.KvCacheOptions;
 import dev.nibble.model.spec.InvalidModelException;
+import dev.nibble.runtime.ModelReport;
 import dev.nibble.tokenizer.GgufVocabulary;
 import dev.nibble.tokenizer.InvalidVocabularyException;
 import dev.nibble.tokenizer.VocabularyTokenizer;
@@ -52,7 +52,7 @@ final class HostileModelsTest {
   /** All that is done with a file before its weights are read. */
   private static void use(byte[] bytes) throws IOException {
     ModelFile file = GgufFile.of(MemorySegment.ofArray(bytes), "hostile.gguf");
-    InspectReport report = new InspectReport(file);
+    ModelReport report = ModelReport.of(file);
     report.toText();
     report.toJson();
     MemoryNeed need = MemoryNeed.of(file, KvCacheOptions.DEFAULT);

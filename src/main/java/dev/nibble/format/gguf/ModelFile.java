@@ -3,6 +3,7 @@ package dev.nibble.format.gguf;
 import dev.nibble.kernel.NativeMemory;
 import dev.nibble.kernel.TiledMatrix;
 import dev.nibble.kernel.WorkerPool;
+import dev.nibble.kernel.tile.TileLayout;
 import java.io.IOException;
 import java.util.Collection;
 import java.util.Map;
@@ -37,6 +38,11 @@ public interface ModelFile extends AutoCloseable {
   Collection<GgufTensor> tensors();
 
   Optional<GgufTensor> find(String tensor);
+
+  /** The layout of tiles that a matrix has in the file itself; empty where it is arranged when it is loaded. */
+  default Optional<TileLayout> layout(GgufTensor matrix) {
+    return Optional.empty();
+  }
 
   /**
    * A tensor's weights as kernels read them.

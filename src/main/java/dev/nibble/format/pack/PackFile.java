@@ -221,6 +221,11 @@ public final class PackFile implements ModelFile {
     return Optional.ofNullable(tensors.get(tensor));
   }
 
+  @Override
+  public Optional<TileLayout> layout(GgufTensor matrix) {
+    return Optional.ofNullable(layouts.get(matrix.name()));
+  }
+
   /** The mapped tiles themselves: nothing is read, so nothing is known of the weights' values. */
   @Override
   public TiledMatrix matrix(GgufTensor tensor, int rows, int columns, NativeMemory memory, WorkerPool pool) throws IOException {

@@ -163,11 +163,8 @@ final class GgufFileTest {
         for (GgufTensor tensor : file.tensors()) {
           content(file, tensor);
         }
-        new InspectReport(file).toJson();
       } catch (InvalidGgufException e) {
         refused++;
-      } catch (GgufKeyException e) {
-        assertThat(e).hasMessageContaining("metadata general.architecture of test.gguf is");
       }
     }
     assertThat(refused).isGreaterThan(10_000);
@@ -216,19 +213,6 @@ final class GgufFileTest {
         .hasMessage("metadata a.u8 of test.gguf is UINT8, not a string");
     assertThatThrownBy(() -> metadata.requireInteger("a.none", 0, 1)).hasMessage("metadata a.none is missing in test.gguf");
     assertThatThrownBy(() -> metadata.requireInteger("a.u8", 0, 254)).hasMessage("metadata a.u8 of test.gguf is 255; allowed: 0 to 254");
-  }
-
-  @Test
-  void theReportTellsTheMixAndKeepsTerminalsSafe() throws IOException {
-    byte[] bytes = bytes(sample().metadata("general.name", GgufValue.text("evil \u001b[2J name")).metadata("llama.context_length", GgufValue.uint32(77)));
-    InspectReport report = new InspectReport(read(bytes));
-    assertThat(report.parameters()).isEqualTo(195);
-    assertThat(report.bitsPerWeight()).isEqualTo(8.0 * 120 / 195);
-    assertThat(report.toText()).contains("Q4_0", "64", "general.name", "77 tokens").doesNotContain("general.name                               \"evil \u001b");
-    assertThat(report.toText()).doesNotContain("\u001b");
-    assertThat(report.toJson().at("/quantization/1/bits_per_weight").asDouble()).isEqualTo(4.5);
-    assertThat(report.toJson().at("/tensors/1/shape").toString()).isEqualTo("[3,64]");
-    assertThat(report.toJson().at("/metadata/general.name").asText()).isEqualTo("evil \u001b[2J name");
   }
 
   private static byte[] with(byte[] bytes, int at, int... values) {
