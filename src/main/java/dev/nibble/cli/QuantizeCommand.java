@@ -54,7 +54,7 @@ final class QuantizeCommand implements Callable<Integer> {
     Vocabulary vocabulary = directory ? HuggingFaceTokenizer.read(in, source.vocabularySize())
         : Llama2cVocabulary.read(words.orElseThrow(() -> new IOException("no tokenizer.bin beside " + in + "; name it with --tokenizer")));
     if (vocabulary.tokens().size() > source.vocabularySize()) {
-      throw new IOException("the tokenizer has " + vocabulary.tokens().size() + " tokens, the model only " + source.vocabularySize());
+      throw new IOException("the tokenizer of " + words.orElse(in) + " has " + vocabulary.tokens().size() + " tokens, the model only " + source.vocabularySize());
     }
     ProgressLine progress = new ProgressLine("quantising");
     ModelTrial.Outcome[] trial = new ModelTrial.Outcome[1];

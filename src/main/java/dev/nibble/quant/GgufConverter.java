@@ -47,7 +47,11 @@ public final class GgufConverter {
       quantizer.fallback().ifPresent(fallbacks::add);
       long[] shape = tensor.vector() ? new long[] {tensor.columns()} : new long[] {tensor.columns(), tensor.rows()};
       writer.tensor(tensor.name(), shape, quantizer.format(), channel -> {
-        quantizer.writeTo(channel);
+        try {
+          quantizer.writeTo(channel);
+        } catch (InvalidWeightException weight) {
+          throw weight.in(source.weightsFile());
+        }
         reports.add(quantizer.report());
         progress.written(reports.size(), tensors.size(), reports.getLast());
       });

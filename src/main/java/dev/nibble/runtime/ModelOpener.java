@@ -18,7 +18,6 @@ import dev.nibble.model.kvcache.KvCacheOptions;
 import dev.nibble.model.spec.InvalidModelException;
 import dev.nibble.tokenizer.GgufVocabulary;
 import dev.nibble.tokenizer.Tokenizer;
-import dev.nibble.tokenizer.VocabularyTokenizer;
 import java.io.IOException;
 import java.io.InputStream;
 import java.lang.foreign.MemorySegment;
@@ -101,7 +100,7 @@ public final class ModelOpener implements AutoCloseable {
       throws IOException {
     try (ModelFile file = path.isEmpty() ? embedded()
         : packs.isPresent() ? packs.get().open(path.get(), pool, ModelOpener::check, progress::packed) : PackFile.openAny(path.get())) {
-      Tokenizer tokenizer = new VocabularyTokenizer(GgufVocabulary.read(file.metadata()));
+      Tokenizer tokenizer = GgufVocabulary.tokenizer(file.metadata());
       MemoryPlan plan = MemoryPlan.here(MemoryNeed.of(file, cache).weights());
       progress.planned(plan);
       long parameters = file.tensors().stream().mapToLong(GgufTensor::elements).sum();
@@ -152,7 +151,7 @@ public final class ModelOpener implements AutoCloseable {
   /** Checks that a model and its tokenizer can be used, without reading its matrices. */
   private static void check(ModelFile file) throws IOException {
     try {
-      new VocabularyTokenizer(GgufVocabulary.read(file.metadata()));
+      GgufVocabulary.tokenizer(file.metadata());
       DecoderLoader.check(file);
     } catch (GgufKeyException e) {
       throw new InvalidModelException("the model can't be run: " + e.getMessage());

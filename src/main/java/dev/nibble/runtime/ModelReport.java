@@ -28,7 +28,6 @@ import dev.nibble.tensor.TensorFormat;
 import dev.nibble.tokenizer.GgufVocabulary;
 import dev.nibble.tokenizer.HuggingFaceTokenizer;
 import dev.nibble.tokenizer.InvalidVocabularyException;
-import dev.nibble.tokenizer.Vocabulary;
 import dev.nibble.tokenizer.VocabularyTokenizer;
 import java.io.IOException;
 import java.nio.file.Files;
@@ -49,6 +48,7 @@ import java.util.stream.Collectors;
  */
 public final class ModelReport {
   private static final int LONGEST_VALUE = 60; // characters of a metadata value shown to people
+  private static final int MAX_TOKENS = 1 << 20; // of a folder's tokenizer, where nothing says how many its model has
   private static final int NAME_WIDTH = 16;
   private static final String VECTOR = "floats"; // what vectors are kept as
 
@@ -199,7 +199,7 @@ public final class ModelReport {
     } catch (InvalidModelException | GgufKeyException why) {
       unusable = Optional.of(why.getMessage());
     }
-    report.tokenizer(() -> GgufVocabulary.read(file.metadata()));
+    report.tokenizer(() -> GgufVocabulary.tokenizer(file.metadata()));
     report.findings.put("runs", unusable.or(() -> Optional.ofNullable(report.sections.get("tokenizer").get("reason")).map(JsonNode::asText)).map(why -> "no: " + why).orElse("yes"));
     return report;
   }
@@ -232,20 +232,21 @@ public final class ModelReport {
     if (model.isPresent()) {
       report.sections.put("model", SpecReport.of(model.get().spec()));
     }
-    report.tokenizer(() -> HuggingFaceTokenizer.read(folder));
+    int most = model.map(HuggingFaceModel::vocabularySize).orElse(MAX_TOKENS);
+    report.tokenizer(() -> new VocabularyTokenizer(HuggingFaceTokenizer.read(folder, most)));
     return report;
   }
 
-  /** Where a vocabulary comes from. */
+  /** Where a tokenizer comes from. */
   @FunctionalInterface
   private interface Source {
-    Vocabulary read() throws IOException;
+    VocabularyTokenizer read() throws IOException;
   }
 
   private void tokenizer(Source source) throws IOException {
     ObjectNode node = JsonNodeFactory.instance.objectNode();
     try {
-      VocabularyTokenizer tokenizer = new VocabularyTokenizer(source.read());
+      VocabularyTokenizer tokenizer = source.read();
       findings.put("chat", tokenizer.whyNoChat().map(why -> "no: " + why).orElse("yes"));
       TokenizerReport.write(tokenizer, node);
     } catch (InvalidVocabularyException | GgufKeyException unusable) {

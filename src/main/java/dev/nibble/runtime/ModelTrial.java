@@ -11,7 +11,6 @@ import dev.nibble.model.kvcache.KvCacheOptions;
 import dev.nibble.model.spec.InvalidModelException;
 import dev.nibble.tokenizer.GgufVocabulary;
 import dev.nibble.tokenizer.Tokenizer;
-import dev.nibble.tokenizer.VocabularyTokenizer;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
@@ -43,7 +42,7 @@ public final class ModelTrial {
    */
   static Outcome run(ModelFile file, WorkerPool pool) throws IOException {
     try {
-      Tokenizer tokenizer = new VocabularyTokenizer(GgufVocabulary.read(file.metadata()));
+      Tokenizer tokenizer = GgufVocabulary.tokenizer(file.metadata());
       MemoryNeed need = MemoryNeed.of(file, KvCacheOptions.DEFAULT);
       OptionalLong free = freeMemory();
       // A pack's weights are pages of the file, which memory need not hold all at once.

@@ -59,6 +59,20 @@ public final class GgufVocabulary {
         metadata.string("tokenizer.chat_template"));
   }
 
+  /**
+   * The tokenizer of a file's vocabulary.
+   *
+   * @throws InvalidVocabularyException that names the file, if it is missing, damaged, of a kind that is not supported, or its parts do not go together
+   */
+  public static VocabularyTokenizer tokenizer(GgufMetadata metadata) throws InvalidVocabularyException {
+    Vocabulary vocabulary = read(metadata);
+    try {
+      return new VocabularyTokenizer(vocabulary);
+    } catch (InvalidVocabularyException apart) {
+      throw invalid(metadata, apart.getMessage());
+    }
+  }
+
   private static Vocabulary.Algorithm byteLevel(GgufMetadata metadata) throws InvalidVocabularyException {
     String name = metadata.string(PREFIX + "pre").filter(given -> !given.isEmpty()).orElse("default");
     PreTokenizer pre = PreTokenizer.named(name).orElseThrow(() -> invalid(metadata, PREFIX + "pre is \"" + name + "\"; supported: " + PreTokenizer.known()));

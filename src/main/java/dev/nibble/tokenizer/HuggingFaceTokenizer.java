@@ -77,7 +77,7 @@ public final class HuggingFaceTokenizer {
       place(entry.getKey(), entry.getValue(), TokenType.NORMAL);
     }
     for (JsonNode added : root.path("added_tokens")) {
-      place(added.path("content").asText(), added.path("id"), added.path("special").asBoolean() ? TokenType.CONTROL : TokenType.USER_DEFINED);
+      place(text(added, "content"), added.path("id"), flag(added, "special", false) ? TokenType.CONTROL : TokenType.USER_DEFINED);
     }
     for (int id = 0; id < tokens.size(); id++) {
       if (tokens.get(id) == null) {
@@ -87,21 +87,50 @@ public final class HuggingFaceTokenizer {
     }
     List<String> merges = new ArrayList<>();
     for (JsonNode merge : model.path("merges")) {
-      merges.add(merge.isArray() ? merge.path(0).asText() + " " + merge.path(1).asText() : merge.asText());
+      boolean pair = merge.size() == 2 && merge.path(0).isTextual() && merge.path(1).isTextual();
+      if (!pair && !merge.isTextual()) {
+        throw unsupported("merge " + merges.size() + " is " + merge + ", neither a text nor two");
+      }
+      merges.add(pair ? merge.path(0).textValue() + " " + merge.path(1).textValue() : merge.textValue());
     }
-    boolean sentencePiece = model.path("byte_fallback").asBoolean();
+    boolean sentencePiece = flag(model, "byte_fallback", false);
     Vocabulary.Algorithm algorithm = sentencePiece ? sentencePiece(model) : byteLevel(model);
     OptionalInt beginning = special("bos_token");
     OptionalInt end = special("eos_token");
     Set<Integer> ends = new LinkedHashSet<>();
     end.ifPresent(ends::add);
     return new Vocabulary(algorithm, tokens, types, sentencePiece ? scores(merges) : new float[0], sentencePiece ? List.of() : merges, beginning, end,
-        config.path("add_bos_token").asBoolean(sentencePiece) && beginning.isPresent(), config.path("add_eos_token").asBoolean(false), ends,
-        config.path("chat_template").isTextual() ? Optional.of(config.path("chat_template").asText()) : Optional.empty());
+        flag(config, "add_bos_token", sentencePiece) && beginning.isPresent(), flag(config, "add_eos_token", false), ends, template());
+  }
+
+  /** One template, or the one of several that is named "default". */
+  private Optional<String> template() throws InvalidVocabularyException {
+    JsonNode given = config.path("chat_template");
+    for (JsonNode named : given.isArray() ? given : List.<JsonNode>of()) {
+      if (text(named, "name").equals("default")) {
+        return Optional.of(text(named, "template"));
+      }
+    }
+    return config.hasNonNull("chat_template") && !given.isArray() ? Optional.of(text(config, "chat_template")) : Optional.empty();
+  }
+
+  /** A truth value; {@code otherwise} where there is none. */
+  private boolean flag(JsonNode object, String name, boolean otherwise) throws InvalidVocabularyException {
+    if (object.hasNonNull(name) && !object.path(name).isBoolean()) {
+      throw unsupported(name + " is " + object.path(name) + ", not true or false");
+    }
+    return object.path(name).asBoolean(otherwise);
+  }
+
+  private String text(JsonNode object, String name) throws InvalidVocabularyException {
+    if (!object.path(name).isTextual()) {
+      throw unsupported(name + " is " + (object.has(name) ? object.path(name).toString() : "missing") + ", not a text");
+    }
+    return object.path(name).textValue();
   }
 
   private void place(String token, JsonNode number, TokenType type) throws InvalidVocabularyException {
-    int id = number.asInt(-1);
+    int id = number.isIntegralNumber() && number.canConvertToInt() ? number.intValue() : -1;
     if (id < 0 || id >= mostTokens) {
       throw unsupported("token \"" + token + "\" with id " + number + "; the model's ids are 0 to " + (mostTokens - 1));
     }
@@ -118,12 +147,12 @@ public final class HuggingFaceTokenizer {
   }
 
   private Vocabulary.Algorithm byteLevel(JsonNode model) throws InvalidVocabularyException {
-    String normalizer = root.path("normalizer").path("type").asText("");
+    String normalizer = root.hasNonNull("normalizer") ? text(root.path("normalizer"), "type") : "";
     if (!normalizer.isEmpty() && !normalizer.equals("NFC")) {
       throw unsupported("normalizer of type \"" + normalizer + "\"; supported: NFC");
     }
     boolean nfc = normalizer.equals("NFC");
-    boolean wholeWords = model.path("ignore_merges").asBoolean();
+    boolean wholeWords = flag(model, "ignore_merges", false);
     JsonNode pre = root.path("pre_tokenizer");
     List<String> patterns = new ArrayList<>();
     addPatterns(pre, patterns);
@@ -140,18 +169,19 @@ public final class HuggingFaceTokenizer {
         }
       }
       case "ByteLevel" -> {
-        if (step.path("add_prefix_space").asBoolean()) {
+        if (flag(step, "add_prefix_space", false)) {
           throw unsupported("pre_tokenizer that adds a space before text: " + step);
         }
-        if (step.path("use_regex").asBoolean(true)) {
+        if (flag(step, "use_regex", true)) {
           patterns.add(PreTokenizer.gpt2Pattern());
         }
       }
-      case "Digits" -> patterns.add(step.path("individual_digits").asBoolean() ? "\\p{N}" : "\\p{N}+");
+      case "Digits" -> patterns.add(flag(step, "individual_digits", false) ? "\\p{N}" : "\\p{N}+");
       case "Split" -> {
         // What does not match is a piece of its own, or, with patterns that match everything, is not there.
-        boolean isolated = step.path("behavior").asText().equalsIgnoreCase("Isolated") && !step.path("invert").asBoolean();
-        boolean removed = step.path("behavior").asText().equalsIgnoreCase("Removed") && step.path("invert").asBoolean();
+        boolean inverted = flag(step, "invert", false);
+        boolean isolated = step.path("behavior").asText().equalsIgnoreCase("Isolated") && !inverted;
+        boolean removed = step.path("behavior").asText().equalsIgnoreCase("Removed") && inverted;
         if (!isolated && !removed || !step.path("pattern").path("Regex").isTextual()) {
           throw unsupported("pre_tokenizer step " + step + "; supported: Split by a Regex, Isolated");
         }
@@ -193,9 +223,11 @@ public final class HuggingFaceTokenizer {
   }
 
   private OptionalInt special(String name) throws InvalidVocabularyException {
-    JsonNode node = config.path(name);
-    String token = node.isObject() ? node.path("content").asText() : node.asText("");
-    if (token.isEmpty() || node.isNull()) {
+    if (!config.hasNonNull(name)) {
+      return OptionalInt.empty();
+    }
+    String token = config.path(name).isObject() ? text(config.path(name), "content") : text(config, name);
+    if (token.isEmpty()) {
       return OptionalInt.empty();
     }
     Integer id = ids.get(token);

@@ -18,7 +18,6 @@ import dev.nibble.model.spec.InvalidModelException;
 import dev.nibble.runtime.ModelReport;
 import dev.nibble.tokenizer.GgufVocabulary;
 import dev.nibble.tokenizer.InvalidVocabularyException;
-import dev.nibble.tokenizer.VocabularyTokenizer;
 import java.io.ByteArrayOutputStream;
 import java.io.IOException;
 import java.lang.foreign.MemorySegment;
@@ -59,7 +58,7 @@ final class HostileModelsTest {
     assertThat(need.weights()).isPositive();
     assertThat(need.scratch()).isPositive();
     assertThat(need.sequence()).isPositive();
-    new VocabularyTokenizer(GgufVocabulary.read(file.metadata())).encodeWithSpecials("Once upon a time", false);
+    GgufVocabulary.tokenizer(file.metadata()).encodeWithSpecials("Once upon a time", false);
   }
 
   private static boolean refuses(byte[] bytes, String how) {

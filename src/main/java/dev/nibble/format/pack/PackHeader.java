@@ -214,6 +214,9 @@ record PackHeader(long fileBytes, Source source, List<Section> sections) {
     if (count < 1 || count > (header.length - FIXED_BYTES) / SECTION_BYTES) {
       throw new InvalidPackException("the header has no room for " + Integer.toUnsignedString(count) + " sections", file);
     }
+    if (in.getInt(12) != 0 || in.getInt(52) != 0 || in.getInt(48) < 0 || in.getInt(48) > 1 || in.getLong(32) < 1) {
+      throw new InvalidPackException("the header is damaged: the size of its source, or a number that is 0 or 1 in every pack, is impossible", file);
+    }
     byte[] sha256 = new byte[32];
     in.get(56, sha256);
     Optional<String> known = in.getInt(48) == 0 ? Optional.empty() : Optional.of(HexFormat.of().formatHex(sha256));
@@ -284,6 +287,9 @@ record PackHeader(long fileBytes, Source source, List<Section> sections) {
         yield Section.matrix(name, format.get(), layout, (int) columns, size(rows, name, file));
       }
     };
+    if (expected.layout.isEmpty() && (layoutNumber != 0 || layoutVersion != 0)) {
+      throw new InvalidPackException("section " + name + " has tile layout " + Integer.toUnsignedString(layoutNumber) + ", though it holds no matrix", file);
+    }
     Section section = new Section(Kind.values()[kind], name, format.get(), expected.layout, (int) columns, (int) rows, offset, bytes, checksum);
     if (bytes < 1 || columns != section.columns || rows != section.rows || !section.equals(expected.at(offset).checked(checksum))) {
       throw new InvalidPackException("section " + name + " has " + Long.toUnsignedString(bytes) + " bytes, its shape of " + Long.toUnsignedString(rows) + " × "

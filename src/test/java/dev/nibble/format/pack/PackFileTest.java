@@ -197,6 +197,19 @@ class PackFileTest {
     }
   }
 
+  /** Numbers that nobody reads are what they are in every pack: a tile layout of what has none, a flag other than 0 and 1, what is kept for later. */
+  @Example
+  void numbersThatNoPackHasAreRefused() throws IOException {
+    int end = headerBytes() - 4;
+    for (int at : new int[] {12, 48, 52, 88 + 8, 88 + 12}) {
+      byte[] forged = whole.clone();
+      ByteBuffer bytes = ByteBuffer.wrap(forged).order(ByteOrder.LITTLE_ENDIAN);
+      bytes.putInt(at, 7);
+      sign(bytes, end);
+      assertThatThrownBy(() -> PackFile.open(with(forged))).as("at %d", at).isInstanceOf(InvalidPackException.class).hasMessageContaining("damaged.nib");
+    }
+  }
+
   private static void sign(ByteBuffer bytes, int end) {
     CRC32C checksum = new CRC32C();
     checksum.update(bytes.array(), 0, end);
