@@ -5,17 +5,8 @@
 #
 # COMMAND is the program, ./nibble if it is not given. Needs Python 3. The machine should have nothing else to do.
 set -euo pipefail
-here=$(cd "$(dirname "$(readlink -f "$0")")/../.." && pwd)
+# shellcheck source=src/bench/server.sh
+source "$(dirname "$(readlink -f "$0")")/server.sh"
 if [ $# = 0 ]; then set -- "$here/nibble"; fi
-port=${PORT:-21080}
-log=$(mktemp)
-QUARKUS_HTTP_PORT=$port QUARKUS_GRPC_SERVER_PORT=0 "$@" serve >"$log" 2>&1 &
-pid=$!
-trap 'kill "$pid" 2>/dev/null || true; wait "$pid" 2>/dev/null || true; rm -f "$log"' EXIT
-for _ in $(seq 300); do
-  curl -sf -o /dev/null "http://localhost:$port/q/health/ready" && break
-  kill -0 "$pid" 2>/dev/null || { cat "$log" >&2; exit 1; }
-  sleep 0.1
-done
-grep -m1 'model name' /proc/cpuinfo || true
+start "$@" serve
 python3 "$here/src/bench/admission.py" --port "$port" --pid "$pid"

@@ -6,27 +6,16 @@
 #
 # COMMAND is the program, ./nibble if it is not given. Needs Python 3.
 set -euo pipefail
-here=$(cd "$(dirname "$(readlink -f "$0")")/../.." && pwd)
+# shellcheck source=src/bench/server.sh
+source "$(dirname "$(readlink -f "$0")")/server.sh"
 if [ $# = 0 ]; then echo "usage: src/bench/cancel.sh MODEL.gguf [COMMAND…]" >&2; exit 2; fi
 model=$1
 shift
 if [ $# = 0 ]; then set -- "$here/nibble"; fi
-port=${PORT:-21080}
-log=$(mktemp)
-NIBBLE_READY_CANARY_INTERVAL=0 QUARKUS_HTTP_PORT=$port QUARKUS_GRPC_SERVER_PORT=0 "$@" serve --model "$model" >"$log" 2>&1 &
-pid=$!
-loops=()
-end() { kill "$pid" "${loops[@]}" 2>/dev/null || true; wait "$pid" 2>/dev/null || true; rm -f "$log"; }
-trap end EXIT
-for _ in $(seq 600); do
-  curl -sf -o /dev/null "http://localhost:$port/q/health/ready" && break
-  kill -0 "$pid" 2>/dev/null || { cat "$log" >&2; exit 1; }
-  sleep 0.1
-done
-grep -m1 'model name' /proc/cpuinfo || true
+NIBBLE_READY_CANARY_INTERVAL=0 start "$@" serve --model "$model"
 python3 "$here/src/bench/cancel.py" --port "$port" --what "Nothing else to do"
 for _ in $(seq "$(nproc)"); do
   (while :; do :; done) &
-  loops+=($!)
+  others+=($!)
 done
 python3 "$here/src/bench/cancel.py" --port "$port" --what "Beside $(nproc) busy loops"

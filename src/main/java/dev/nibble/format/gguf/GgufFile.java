@@ -39,9 +39,8 @@ public final class GgufFile implements ModelFile {
   private final FileBytes bytes; // of all parts
   /** What the bytes are read through, closed with this; none for a file held in memory, or behind a channel of somebody else's. */
   private final List<FileChannel> channels;
-  /** Of matrices that are not packed yet, by tensor; null before the first. */
-  private NativeMemory preparedIn;
-  private Map<String, MemorySegment> prepared; // places for the tiles of matrices that were not asked for yet; null before the first is
+  private NativeMemory preparedIn; // null until the first matrix is asked for
+  private Map<String, MemorySegment> prepared; // places in it for the tiles of matrices that were not asked for yet, by tensor
 
   /**
    * A file of the model.
@@ -233,7 +232,7 @@ public final class GgufFile implements ModelFile {
 
   @Override
   public TiledMatrix matrix(GgufTensor tensor, int rows, int columns, NativeMemory memory, WorkerPool pool) throws IOException {
-    if (prepared == null || preparedIn != memory) {
+    if (preparedIn != memory) {
       prepared = allocate(memory, pool);
       preparedIn = memory;
     }

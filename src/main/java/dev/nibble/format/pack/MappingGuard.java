@@ -7,6 +7,8 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.nio.file.attribute.BasicFileAttributes;
 import java.nio.file.attribute.FileTime;
+import java.util.List;
+import java.util.concurrent.CopyOnWriteArrayList;
 import java.util.concurrent.atomic.AtomicBoolean;
 import sun.misc.Signal;
 import sun.misc.SignalHandler;
@@ -16,7 +18,7 @@ import sun.misc.SignalHandler;
  * kernels are reading, and nobody can give them back; whoever writes into it changes the weights. Both are seen by looking at the file every second, and
  * the former also where a kernel touches what is gone before that: the system then sends SIGBUS, and goes on sending it until the process is no more.
  */
-final class MappingGuard implements Runnable, SignalHandler {
+final class MappingGuard implements Runnable {
   private static final long LOOK_MILLIS = 1000;
   private static final int EXIT_GONE = 1;
   private static final String BUS = "BUS";
@@ -34,7 +36,6 @@ final class MappingGuard implements Runnable, SignalHandler {
   private final Object key;
   private FileTime modified;
   private final AtomicBoolean ending = new AtomicBoolean();
-  private SignalHandler before;
 
   private MappingGuard(Path path, FileChannel channel, Content content) throws IOException {
     this.path = path;
@@ -54,25 +55,37 @@ final class MappingGuard implements Runnable, SignalHandler {
    */
   static void start(Path path, FileChannel channel, Content content) throws IOException {
     MappingGuard guard = new MappingGuard(path, channel, content);
-    guard.handleFaults();
+    Faults.handle(guard);
     Thread.ofPlatform().name("nibble-pack-guard").daemon(true).start(guard);
   }
 
-  private void handleFaults() {
-    try {
-      before = Signal.handle(new Signal(BUS), this);
-    } catch (IllegalArgumentException unavailable) {
-      // The system has no such signal, or it belongs to somebody else: the process ends without the line.
-    }
-  }
+  /** Handles the system's signal for all files that are mapped: the process has one handler. */
+  private static final class Faults implements SignalHandler {
+    private final List<MappingGuard> guards;
 
-  /** Run by a thread of its own; the one that touched what is gone tries again and again meanwhile. */
-  @Override
-  public void handle(Signal signal) {
-    if (!isShort() && before instanceof MappingGuard other) {
-      other.handle(signal);
-    } else {
-      end("was cut short, or its disk failed,");
+    private Faults(MappingGuard first) {
+      guards = new CopyOnWriteArrayList<>(List.of(first));
+    }
+
+    /** Adds a guard to the handler that is there, or makes one. */
+    static void handle(MappingGuard guard) {
+      synchronized (Faults.class) {
+        try {
+          if (Signal.handle(new Signal(BUS), new Faults(guard)) instanceof Faults others) {
+            others.guards.removeIf(other -> !other.channel.isOpen());
+            others.guards.add(guard);
+            Signal.handle(new Signal(BUS), others);
+          }
+        } catch (IllegalArgumentException unavailable) {
+          // The system has no such signal, or it belongs to somebody else: the process ends without the line.
+        }
+      }
+    }
+
+    /** Run by a thread of its own; the one that touched what is gone tries again and again meanwhile. */
+    @Override
+    public void handle(Signal signal) {
+      guards.stream().filter(MappingGuard::isShort).findFirst().orElseGet(guards::getLast).end("was cut short, or its disk failed,");
     }
   }
 

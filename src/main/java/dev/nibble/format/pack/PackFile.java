@@ -44,8 +44,8 @@ public final class PackFile implements ModelFile {
   private final FileChannel channel;
   private final boolean owned; // the channel is this one's, and the file in its place
   private boolean guarded;
-  private NativeMemory mappedIn;
-  private MemorySegment mapping; // of the whole file; null until the first matrix is asked for
+  private NativeMemory mappedIn; // null until the first matrix is asked for
+  private MemorySegment mapping; // of the whole file
 
   private PackFile(Path path, FileChannel channel, boolean owned, PackHeader header, GgufMetadata metadata, Map<String, GgufTensor> tensors) {
     this.path = path;
@@ -229,7 +229,7 @@ public final class PackFile implements ModelFile {
   /** The mapped tiles themselves: nothing is read, so nothing is known of the weights' values. */
   @Override
   public TiledMatrix matrix(GgufTensor tensor, int rows, int columns, NativeMemory memory, WorkerPool pool) throws IOException {
-    if (mapping == null || mappedIn != memory) {
+    if (mappedIn != memory) {
       mappedIn = memory;
       mapping = memory.map(channel, size());
       if (owned) {
@@ -250,7 +250,7 @@ public final class PackFile implements ModelFile {
 
   @Override
   public void guard() throws IOException {
-    if (mapping != null) {
+    if (mappedIn != null) {
       MappingGuard.start(path, channel, this::verify);
       guarded = true;
     }

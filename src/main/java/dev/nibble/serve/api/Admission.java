@@ -26,7 +26,7 @@ import java.util.concurrent.TimeoutException;
 import java.util.concurrent.atomic.AtomicInteger;
 import java.util.concurrent.locks.Condition;
 import java.util.concurrent.locks.ReentrantLock;
-import org.eclipse.microprofile.config.inject.ConfigProperty;
+import org.eclipse.microprofile.config.Config;
 
 /**
  * The one door of the service, for requests of every wire. A request gets a place before anything is done for it that costs time or memory, or is refused at
@@ -74,9 +74,9 @@ public final class Admission {
   private boolean stopping;
 
   @Inject
-  Admission(ServeConfig config, @ConfigProperty(name = "nibble.rest.max-body-size", defaultValue = "4M") MemorySize maxBodySize, MeterRegistry registry) {
+  Admission(ServeConfig config, Config settings, MeterRegistry registry) {
     this(config.queueCapacity(), config.prepare().timeout(), config.prepare().memory().map(MemorySize::asLongValue)
-        .orElseGet(() -> Math.max(BODIES * maxBodySize.asLongValue(), defaultMemory())), registry);
+        .orElseGet(() -> Math.max(BODIES * Settings.MAX_BODY_SIZE.in(settings).asLongValue(), defaultMemory())), registry);
   }
 
   private static long defaultMemory() {

@@ -108,7 +108,7 @@ public record KeyFile(String text, List<ApiKey> keys) {
     ReplacedFile.change(file, before -> {
       String text = before.isEmpty() ? HEADING : text(file);
       return checked(file, text, (text.isEmpty() || text.endsWith("\n") ? text : text + "\n") + key.line() + "\n");
-    }, delivery::deliver);
+    }, delivery);
   }
 
   /** Takes a key out of a file, whose other lines stay as they are. @throws IOException if it can't be, or there is no key of that name; the file is then as before */

@@ -72,22 +72,15 @@ final class ReplacedFile {
     change(file, change, () -> {});
   }
 
-  /** What is to be done before a change counts. */
-  @FunctionalInterface
-  interface Condition {
-    /** @throws IOException if it can't be done, and the file is to stay as it is */
-    void fulfil() throws IOException;
-  }
-
   /**
-   * Changes a file, or makes it, if a condition can be fulfilled once the new text is on the disk, beside the file.
+   * Changes a file, or makes it, if what it tells of can be delivered once the new text is on the disk, beside the file.
    *
    * @throws IOException if it can't be changed, and then it is as before: one line that names the file
    */
-  static void change(Path file, Change change, Condition condition) throws IOException {
+  static void change(Path file, Change change, KeyFile.Delivery delivery) throws IOException {
     ReplacedFile replaced = new ReplacedFile(file);
     try {
-      replaced.changeLocked(change, condition);
+      replaced.changeLocked(change, delivery);
     } catch (InvalidKeyFileException told) {
       throw told;
     } catch (FileSystemException refused) {
@@ -105,12 +98,12 @@ final class ReplacedFile {
     };
   }
 
-  private void changeLocked(Change change, Condition condition) throws IOException {
+  private void changeLocked(Change change, KeyFile.Delivery delivery) throws IOException {
     Path lockFile = folder.resolve("." + target.getFileName() + ".lock");
     try (FileChannel channel = locked(lockFile)) {
       try {
         sweep();
-        write(change.apply(Files.exists(target) ? Optional.of(target) : Optional.empty()), condition);
+        write(change.apply(Files.exists(target) ? Optional.of(target) : Optional.empty()), delivery);
       } finally {
         // Still locked: whoever waits for this lock sees that its file is gone, and asks anew.
         Files.deleteIfExists(lockFile);
@@ -203,7 +196,7 @@ final class ReplacedFile {
     return name.startsWith(temporaryPrefix()) && name.endsWith(".part");
   }
 
-  private void write(String text, Condition condition) throws IOException {
+  private void write(String text, KeyFile.Delivery delivery) throws IOException {
     Path part = folder.resolve(temporaryPrefix() + UUID.randomUUID() + ".part");
     try {
       boolean there = Files.exists(target);
@@ -220,7 +213,7 @@ final class ReplacedFile {
         }
         channel.force(true);
       }
-      condition.fulfil();
+      delivery.deliver();
       Files.move(part, target, StandardCopyOption.ATOMIC_MOVE, StandardCopyOption.REPLACE_EXISTING);
     } finally {
       Files.deleteIfExists(part);
