@@ -144,10 +144,33 @@ final class Mutator {
         files.put(name, switch (random.nextInt(10)) {
           case 0, 1, 2 -> whole ? metadata(bytes) : blind(bytes);
           case 3, 4, 5, 6 -> whole ? field(bytes, GgufFields.of(bytes, 0, bytes.length)) : blind(bytes);
-          case 7, 8 -> whole ? data(bytes) : blind(bytes);
+          case 7, 8 -> whole ? random.nextInt(8) == 0 ? aligned(bytes) : data(bytes) : blind(bytes);
           default -> blind(bytes);
         });
       }
+    }
+
+    /** The same with {@code general.alignment}, its data where that says. */
+    private byte[] aligned(byte[] given) {
+      List<Field> fields = GgufFields.of(given, 0, given.length);
+      int first = fields.stream().filter(field -> field.kind() == GgufFields.Kind.METADATA_COUNT).findFirst().orElseThrow().at() + Long.BYTES;
+      Field data = fields.getLast();
+      int end = fields.get(fields.size() - 2).at() + fields.get(fields.size() - 2).length();
+      if (data.kind() != GgufFields.Kind.DATA) {
+        return blind(given);
+      }
+      long alignment = random.nextBoolean() ? 1L << random.nextInt(24) : NUMBERS[random.nextInt(NUMBERS.length)];
+      int type = random.nextInt(4) == 0 ? random.nextInt(13) : 4;
+      say("alignment " + alignment + " of type " + type);
+      byte[] key = "general.alignment".getBytes(StandardCharsets.US_ASCII);
+      int length = end + Long.BYTES + key.length + 2 * Integer.BYTES;
+      int step = (int) Math.clamp(alignment, 1, 1 << 20);
+      int from = Math.ceilDiv(length, step) * step;
+      ByteBuffer out = ByteBuffer.allocate(from + data.length()).order(ByteOrder.LITTLE_ENDIAN).put(given, 0, first).putLong(key.length).put(key).putInt(type).putInt((int) alignment)
+          .put(given, first, end - first);
+      out.put(from, given, data.at(), data.length());
+      out.putLong(first - Long.BYTES, out.getLong(first - Long.BYTES) + 1);
+      return out.array();
     }
 
     private boolean isGood(byte[] bytes) {
