@@ -8,20 +8,15 @@ import io.vertx.core.buffer.Buffer;
 import io.vertx.core.http.HttpServerRequest;
 import jakarta.inject.Inject;
 import jakarta.inject.Singleton;
-import java.net.URLDecoder;
-import java.nio.charset.StandardCharsets;
 import java.util.Locale;
 import java.util.Map;
 import java.util.Optional;
 import java.util.Set;
 import java.util.function.Consumer;
 
-/** Lets requests in, and reads what they bring along: JSON bodies of a limited size, which come in a limited time, and names in paths. */
+/** Lets requests in, and reads what they bring along: JSON bodies of a limited size, which come in a limited time. */
 @Singleton
 public final class BodyReader {
-  /** Order of routes that read bodies here: ahead of Quarkus' own check of the body's size (order -2), whose refusal has no body. */
-  public static final int ROUTE_ORDER = -3;
-
   /** How much of a body that is too large is read and thrown away, in sizes allowed, so that its sender reads the refusal. */
   private static final int PATIENCE = 8;
 
@@ -44,31 +39,23 @@ public final class BodyReader {
     timeoutMillis = Math.max(1, config.bodyTimeout().toMillis());
   }
 
-  /** A path's text; a plus sign in a path is a plus sign. @throws EngineException INVALID_REQUEST if it is not well encoded */
-  public static String decode(String encoded) {
-    try {
-      return URLDecoder.decode(encoded.replace("+", "%2B"), StandardCharsets.UTF_8);
-    } catch (IllegalArgumentException malformed) {
-      throw EngineException.invalid("model", "The model's name in the path is not well percent-encoded.");
-    }
-  }
-
   /**
    * Lets a request in and reads its body, or refuses it; on the request's event loop.
    *
    * @param typed whether the body must be announced as JSON; otherwise it may also come without a Content-Type, but not from a web page
    * @param onBody is handed the whole body, whose request has a place, on the event loop; closes it
    */
-  public void receive(HttpServerRequest request, Exchange exchange, boolean typed, Consumer<Body> onBody) {
-    receive(request, exchange, typed, false, onBody);
+  public void receive(Exchange exchange, boolean typed, Consumer<Body> onBody) {
+    receive(exchange, typed, false, onBody);
   }
 
   /**
-   * Like {@link #receive(HttpServerRequest, Exchange, boolean, Consumer)}.
+   * Like {@link #receive(Exchange, boolean, Consumer)}.
    *
    * @param tensors whether bytes may follow the JSON text, and the body may therefore be announced as application/octet-stream
    */
-  public void receive(HttpServerRequest request, Exchange exchange, boolean typed, boolean tensors, Consumer<Body> onBody) {
+  public void receive(Exchange exchange, boolean typed, boolean tensors, Consumer<Body> onBody) {
+    HttpServerRequest request = exchange.request();
     boolean waits = "100-continue".equalsIgnoreCase(request.getHeader("Expect"));
     long declared = declaredSize(request);
     Optional<ApiError> refusal = unreadable(request, typed, tensors);

@@ -8,13 +8,16 @@ import dev.nibble.serve.api.request.RawInputs;
 import io.vertx.core.Context;
 import io.vertx.core.Future;
 import io.vertx.core.buffer.Buffer;
+import io.vertx.core.http.HttpServerRequest;
 import io.vertx.core.http.HttpServerResponse;
 import io.vertx.core.http.HttpVersion;
 import io.vertx.ext.web.RoutingContext;
+import jakarta.ws.rs.container.AsyncResponse;
 import java.util.Map;
 import java.util.UUID;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.ExecutionException;
+import java.util.function.Consumer;
 import java.util.function.Function;
 import java.util.function.Supplier;
 import org.jboss.logging.Logger;
@@ -40,7 +43,7 @@ public final class Exchange {
    *
    * @param errorForm how the API tells errors
    */
-  public Exchange(RoutingContext routing, Function<ApiError, ObjectNode> errorForm) {
+  Exchange(RoutingContext routing, Function<ApiError, ObjectNode> errorForm) {
     this.routing = routing;
     requestId = "req_" + UUID.randomUUID().toString().replace("-", "");
     this.errorForm = errorForm;
@@ -49,12 +52,42 @@ public final class Exchange {
     response.putHeader("X-Request-Id", requestId);
   }
 
+  /**
+   * Answers what a resource is asked for. Responses are written here and not by the framework, because an answer needs the connection itself: to read bodies as there is
+   * room for them, to write as fast as the client reads, and to hear at once that it went away. What the framework makes of a {@code Uni}, a {@code CompletionStage} or a
+   * {@code Multi} takes the response's one close handler for itself, and neither the exchange nor metrics would hear of that any more; a suspended response does not. The
+   * framework is told when all is written. To be called on the request's event loop.
+   *
+   * @param suspended the framework's response, which stays unused
+   * @param errorForm how the API tells errors
+   * @param work reads the request and begins to answer it; what goes wrong in it is told to the client, and a defect to the log
+   */
+  public static void answer(RoutingContext routing, AsyncResponse suspended, Function<ApiError, ObjectNode> errorForm, Consumer<Exchange> work) {
+    routing.addEndHandler(end -> {
+      if (end.succeeded()) {
+        suspended.resume((Object) null);
+      }
+    });
+    Exchange exchange = new Exchange(routing, errorForm);
+    exchange.run(() -> work.accept(exchange));
+    // The framework holds bodies back until somebody wants them: now there are handlers, or it is thrown away.
+    if (!routing.request().isEnded()) {
+      routing.request().resume();
+    }
+  }
+
+  /** What {@code X-Request-Id} says. */
   public String requestId() {
     return requestId;
   }
 
+  /** The request. */
+  public HttpServerRequest request() {
+    return routing.request();
+  }
+
   /** Does what a request asks for; what goes wrong is told to the client, and a defect to the log. On the event loop. */
-  public void run(Runnable work) {
+  private void run(Runnable work) {
     try {
       work.run();
     } catch (EngineException failure) {
