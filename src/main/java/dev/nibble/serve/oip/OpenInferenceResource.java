@@ -37,12 +37,24 @@ import java.util.function.Consumer;
 import org.eclipse.microprofile.config.inject.ConfigProperty;
 import org.eclipse.microprofile.health.HealthCheckResponse;
 import org.eclipse.microprofile.health.Liveness;
+import org.eclipse.microprofile.openapi.annotations.Operation;
+import org.eclipse.microprofile.openapi.annotations.enums.SchemaType;
+import org.eclipse.microprofile.openapi.annotations.extensions.Extension;
+import org.eclipse.microprofile.openapi.annotations.media.Content;
+import org.eclipse.microprofile.openapi.annotations.media.ExampleObject;
+import org.eclipse.microprofile.openapi.annotations.media.Schema;
+import org.eclipse.microprofile.openapi.annotations.parameters.RequestBody;
+import org.eclipse.microprofile.openapi.annotations.responses.APIResponse;
+import org.eclipse.microprofile.openapi.annotations.security.SecurityRequirements;
+import org.eclipse.microprofile.openapi.annotations.tags.Tag;
 
 /**
  * The Open Inference Protocol (KServe's V2) with its generate extension, below {@code /v2}; as Nibble answers text, tensors hold text. Errors are
  * the protocol's {@code {"error":"…"}}.
  */
 @Path("/v2")
+@Tag(ref = "Open Inference Protocol")
+@APIResponse(responseCode = "default", ref = "InferenceError")
 @Singleton
 @NonBlocking
 public final class OpenInferenceResource {
@@ -70,30 +82,47 @@ public final class OpenInferenceResource {
   // ---- the server
 
   @GET
+  @Operation(operationId = "getServerMetadata", summary = "The server's name, version and extensions.")
+  @APIResponse(responseCode = "200", description = "The metadata.", content = @Content(mediaType = Exchange.JSON, schema = @Schema(ref = "ServerMetadata")))
   public void server(@Context RoutingContext routing, @Suspended AsyncResponse response) {
     answer(routing, response, exchange -> exchange.sendNow(server()));
   }
 
   @GET
   @Path("/health/live")
+  @Operation(operationId = "getServerLive", summary = "Whether the service lives, as /q/health/live says.")
+  @APIResponse(responseCode = "200", description = "It does.", content = @Content(mediaType = Exchange.JSON, schema = @Schema(ref = "Live")))
+  @APIResponse(responseCode = "503", description = "It does not.", content = @Content(mediaType = Exchange.JSON, schema = @Schema(ref = "Live")))
+  @SecurityRequirements({})
   public void live(@Context RoutingContext routing, @Suspended AsyncResponse response) {
     answer(routing, response, exchange -> live(exchange, liveness.call().getStatus() == HealthCheckResponse.Status.UP));
   }
 
   @GET
   @Path("/health/ready")
+  @Operation(operationId = "getServerReady", summary = "Whether the service takes requests, as /q/health/ready says.")
+  @APIResponse(responseCode = "200", description = "It does.", content = @Content(mediaType = Exchange.JSON, schema = @Schema(ref = "Ready")))
+  @APIResponse(responseCode = "503", description = "It does not.", content = @Content(mediaType = Exchange.JSON, schema = @Schema(ref = "Ready")))
+  @SecurityRequirements({})
   public void ready(@Context RoutingContext routing, @Suspended AsyncResponse response) {
     answer(routing, response, exchange -> ready(exchange, judge.judge().ready()));
   }
 
   @POST
   @Path("/repository/index")
+  @Operation(operationId = "getRepositoryIndex", summary = "The models that there are, or that are ready.")
+  @RequestBody(required = false, content = @Content(mediaType = Exchange.JSON, schema = @Schema(ref = "RepositoryIndexRequest"), examples = {
+      @ExampleObject(name = "ready", value = """
+          {"ready": true}""")}))
+  @APIResponse(responseCode = "200", description = "The models.", content = @Content(mediaType = Exchange.JSON, schema = @Schema(ref = "RepositoryIndex")))
   public void index(@Context RoutingContext routing, @Suspended AsyncResponse response) {
     answer(routing, response, exchange -> index(exchange));
   }
 
   @GET
   @Path("/models/stats")
+  @Operation(operationId = "getStatistics", summary = "What became of all models' requests.")
+  @APIResponse(responseCode = "200", description = "The statistics.", content = @Content(mediaType = Exchange.JSON, schema = @Schema(ref = "ModelStatistics")))
   public void stats(@Context RoutingContext routing, @Suspended AsyncResponse response) {
     answer(routing, response, exchange -> exchange.sendNow(OpenInferenceTexts.statistics(models.all(), statistics)));
   }
@@ -102,42 +131,69 @@ public final class OpenInferenceResource {
 
   @GET
   @Path("/models/{name}")
+  @Operation(operationId = "getModelMetadata", summary = "The tensors that a model takes and gives.")
+  @APIResponse(responseCode = "200", description = "The metadata.", content = @Content(mediaType = Exchange.JSON, schema = @Schema(ref = "ModelMetadata")))
   public void metadata(@Context RoutingContext routing, @Suspended AsyncResponse response, @PathParam("name") @Encoded String name) {
     answer(routing, response, exchange -> exchange.sendNow(OpenInferenceTexts.metadata(require(name))));
   }
 
   @GET
   @Path("/models/{name}/ready")
+  @Operation(operationId = "getModelReady", summary = "Whether a model takes requests.")
+  @APIResponse(responseCode = "200", description = "It does.", content = @Content(mediaType = Exchange.JSON, schema = @Schema(ref = "ModelReady")))
+  @APIResponse(responseCode = "503", description = "It does not; while the model is loaded, an error says so.", content = @Content(mediaType = Exchange.JSON,
+      schema = @Schema(ref = "ModelReadyOrError")))
+  @SecurityRequirements({})
   public void modelReady(@Context RoutingContext routing, @Suspended AsyncResponse response, @PathParam("name") @Encoded String name) {
     answer(routing, response, exchange -> ready(exchange, require(name).model().name()));
   }
 
   @GET
   @Path("/models/{name}/config")
+  @Operation(operationId = "getModelConfig", summary = "A model's configuration, with Triton's names.")
+  @APIResponse(responseCode = "200", description = "The configuration.", content = @Content(mediaType = Exchange.JSON, schema = @Schema(ref = "ModelConfig")))
   public void config(@Context RoutingContext routing, @Suspended AsyncResponse response, @PathParam("name") @Encoded String name) {
     answer(routing, response, exchange -> exchange.sendNow(OpenInferenceTexts.config(require(name))));
   }
 
   @GET
   @Path("/models/{name}/stats")
+  @Operation(operationId = "getModelStatistics", summary = "What became of a model's requests.")
+  @APIResponse(responseCode = "200", description = "The statistics.", content = @Content(mediaType = Exchange.JSON, schema = @Schema(ref = "ModelStatistics")))
   public void modelStats(@Context RoutingContext routing, @Suspended AsyncResponse response, @PathParam("name") @Encoded String name) {
     answer(routing, response, exchange -> exchange.sendNow(OpenInferenceTexts.statistics(List.of(require(name)), statistics)));
   }
 
   @POST
   @Path("/models/{name}/infer")
+  @Operation(operationId = "infer", summary = "Tensors for tensors: text, and how to answer it.")
+  @RequestBody(required = true, content = @Content(mediaType = Exchange.JSON, schema = @Schema(ref = "InferenceRequest"), examples = {
+      @ExampleObject(name = "prompt", value = """
+          {"inputs": [{"name": "prompt", "datatype": "BYTES", "shape": [1], "data": ["Once upon a time"]}], "parameters": {"max_tokens": 40, "temperature": 0}}""")}))
+  @APIResponse(responseCode = "200", description = "The outputs; those wanted as bytes follow the JSON text, and the header Inference-Header-Content-Length says where.", content = @Content(mediaType = Exchange.JSON, schema = @Schema(ref = "InferenceResponse")))
   public void infer(@Context RoutingContext routing, @Suspended AsyncResponse response, @PathParam("name") @Encoded String name) {
     answer(routing, response, exchange -> receive(exchange, new InferEndpoint(Paths.decode(name), jsonBytes(exchange.request()))));
   }
 
   @POST
   @Path("/models/{name}/generate")
+  @Operation(operationId = "generate", summary = "Text for text.")
+  @RequestBody(required = true, content = @Content(mediaType = Exchange.JSON, schema = @Schema(ref = "GenerateRequest"), examples = {
+      @ExampleObject(name = "text", value = """
+          {"text_input": "Once upon a time", "parameters": {"max_tokens": 40, "temperature": 0.8, "seed": 7}}""")}))
+  @APIResponse(responseCode = "200", description = "The continuation.", content = @Content(mediaType = Exchange.JSON, schema = @Schema(ref = "GenerateResponse")))
   public void generate(@Context RoutingContext routing, @Suspended AsyncResponse response, @PathParam("name") @Encoded String name) {
     answer(routing, response, exchange -> receive(exchange, new GenerateEndpoint(Paths.decode(name), false)));
   }
 
   @POST
   @Path("/models/{name}/generate_stream")
+  @Operation(operationId = "generateStream", summary = "Text piece by piece.")
+  @RequestBody(required = true, content = @Content(mediaType = Exchange.JSON, schema = @Schema(ref = "GenerateRequest"), examples = {
+      @ExampleObject(name = "text", value = """
+          {"text_input": "Once upon a time", "parameters": {"max_tokens": 8, "temperature": 0}}""")}))
+  @APIResponse(responseCode = "200", description = "Server-sent events, one GenerateResponse each; a body that is an InferenceError ends a stream that failed.", content =
+      @Content(mediaType = Exchange.EVENTS, schema = @Schema(type = SchemaType.STRING), extensions = @Extension(name = "x-event-schema", value = "GenerateResponse")))
   public void generateStream(@Context RoutingContext routing, @Suspended AsyncResponse response, @PathParam("name") @Encoded String name) {
     answer(routing, response, exchange -> receive(exchange, new GenerateEndpoint(Paths.decode(name), true)));
   }
@@ -146,12 +202,14 @@ public final class OpenInferenceResource {
 
   @GET
   @Path("/models/{name}/versions/{version}")
+  @Operation(hidden = true)
   public void versionMetadata(@Context RoutingContext routing, @Suspended AsyncResponse response, @PathParam("name") @Encoded String name, @PathParam("version") @Encoded String version) {
     ofVersion(routing, response, name, version, () -> metadata(routing, response, name));
   }
 
   @GET
   @Path("/models/{name}/versions/{version}/{place}")
+  @Operation(hidden = true)
   public void readVersion(
       @Context RoutingContext routing, @Suspended AsyncResponse response, @PathParam("name") @Encoded String name, @PathParam("version") @Encoded String version,
       @PathParam("place") String place) {
@@ -166,6 +224,7 @@ public final class OpenInferenceResource {
 
   @POST
   @Path("/models/{name}/versions/{version}/{place}")
+  @Operation(hidden = true)
   public void askVersion(
       @Context RoutingContext routing, @Suspended AsyncResponse response, @PathParam("name") @Encoded String name, @PathParam("version") @Encoded String version,
       @PathParam("place") String place) {

@@ -32,6 +32,16 @@ import java.util.function.Consumer;
 import org.eclipse.microprofile.config.inject.ConfigProperty;
 import org.eclipse.microprofile.health.HealthCheckResponse;
 import org.eclipse.microprofile.health.Liveness;
+import org.eclipse.microprofile.openapi.annotations.Operation;
+import org.eclipse.microprofile.openapi.annotations.enums.SchemaType;
+import org.eclipse.microprofile.openapi.annotations.extensions.Extension;
+import org.eclipse.microprofile.openapi.annotations.media.Content;
+import org.eclipse.microprofile.openapi.annotations.media.ExampleObject;
+import org.eclipse.microprofile.openapi.annotations.media.Schema;
+import org.eclipse.microprofile.openapi.annotations.parameters.RequestBody;
+import org.eclipse.microprofile.openapi.annotations.responses.APIResponse;
+import org.eclipse.microprofile.openapi.annotations.security.SecurityRequirements;
+import org.eclipse.microprofile.openapi.annotations.tags.Tag;
 
 /**
  * The OpenAI-compatible API: {@code /v1/models}, {@code /v1/chat/completions} and {@code /v1/completions}, also without {@code /v1}, and the places that clients of
@@ -41,6 +51,7 @@ import org.eclipse.microprofile.health.Liveness;
  * events send their head with the first of them, it decides by the method and not by the body whether there are events, and it ends a stream that failed without a word.
  */
 @Path("/")
+@APIResponse(responseCode = "default", ref = "Error")
 @Singleton
 @NonBlocking
 public final class OpenAiResource {
@@ -72,24 +83,50 @@ public final class OpenAiResource {
 
   @GET
   @Path(Paths.MODELS)
+  @Tag(ref = "OpenAI")
+  @Operation(operationId = "listModels", summary = "The models served.")
+  @APIResponse(responseCode = "200", description = "The models.", content = @Content(mediaType = Exchange.JSON, schema = @Schema(ref = "ModelList")))
   public void models(@Context RoutingContext routing, @Suspended AsyncResponse response) {
     answer(routing, response, exchange -> exchange.sendNow(list()));
   }
 
   @GET
   @Path(Paths.MODELS + "/{id:.+}")
+  @Tag(ref = "OpenAI")
+  @Operation(operationId = "getModel", summary = "A model.")
+  @APIResponse(responseCode = "200", description = "The model.", content = @Content(mediaType = Exchange.JSON, schema = @Schema(ref = "Model")))
   public void model(@Context RoutingContext routing, @Suspended AsyncResponse response, @PathParam("id") @Encoded String id) {
     answer(routing, response, exchange -> exchange.sendNow(describe(models.require(Paths.decode(Paths.bare(id))).model())));
   }
 
   @POST
   @Path(Paths.CHAT)
+  @Tag(ref = "OpenAI")
+  @Operation(operationId = "createChatCompletion", summary = "An answer to a conversation, whole or as a stream of server-sent events.")
+  @RequestBody(required = true, content = @Content(mediaType = Exchange.JSON, schema = @Schema(ref = "ChatCompletionRequest"), examples = {
+      @ExampleObject(name = "whole", value = """
+          {"model": "nibble-home", "temperature": 0, "messages": [{"role": "user", "content": "dim the kitchen light to 30 percent"}]}"""),
+      @ExampleObject(name = "stream", value = """
+          {"stream": true, "stream_options": {"include_usage": true}, "temperature": 0, "messages": [{"role": "user", "content": "dim the kitchen light to 30 percent"}]}""")}))
+  @APIResponse(responseCode = "200", description = "The answer; where stream is true, its events, at the end of which comes the text [DONE].", content = {
+      @Content(mediaType = Exchange.JSON, schema = @Schema(ref = "ChatCompletion")),
+      @Content(mediaType = Exchange.EVENTS, schema = @Schema(type = SchemaType.STRING), extensions = @Extension(name = "x-event-schema", value = "ChatCompletionChunk"))})
   public void chat(@Context RoutingContext routing, @Suspended AsyncResponse response) {
     answer(routing, response, exchange -> receive(exchange, chat));
   }
 
   @POST
   @Path(Paths.TEXT)
+  @Tag(ref = "OpenAI")
+  @Operation(operationId = "createCompletion", summary = "A continuation of text or of token ids, whole or as a stream of server-sent events.")
+  @RequestBody(required = true, content = @Content(mediaType = Exchange.JSON, schema = @Schema(ref = "CompletionRequest"), examples = {
+      @ExampleObject(name = "whole", value = """
+          {"prompt": "Once upon a time", "max_tokens": 40, "temperature": 0.8, "min_p": 0.05, "seed": 7}"""),
+      @ExampleObject(name = "stream", value = """
+          {"prompt": "Once upon a time", "max_tokens": 8, "stream": true}""")}))
+  @APIResponse(responseCode = "200", description = "The continuation; where stream is true, its events, at the end of which comes the text [DONE].", content = {
+      @Content(mediaType = Exchange.JSON, schema = @Schema(ref = "Completion")),
+      @Content(mediaType = Exchange.EVENTS, schema = @Schema(type = SchemaType.STRING), extensions = @Extension(name = "x-event-schema", value = "Completion"))})
   public void text(@Context RoutingContext routing, @Suspended AsyncResponse response) {
     answer(routing, response, exchange -> receive(exchange, text));
   }
@@ -98,24 +135,28 @@ public final class OpenAiResource {
 
   @GET
   @Path("/models")
+  @Operation(hidden = true)
   public void bareModels(@Context RoutingContext routing, @Suspended AsyncResponse response) {
     models(routing, response);
   }
 
   @GET
   @Path("/models/{id:.+}")
+  @Operation(hidden = true)
   public void bareModel(@Context RoutingContext routing, @Suspended AsyncResponse response, @PathParam("id") @Encoded String id) {
     model(routing, response, id);
   }
 
   @POST
   @Path("/chat/completions")
+  @Operation(hidden = true)
   public void bareChat(@Context RoutingContext routing, @Suspended AsyncResponse response) {
     chat(routing, response);
   }
 
   @POST
   @Path("/completions")
+  @Operation(hidden = true)
   public void bareText(@Context RoutingContext routing, @Suspended AsyncResponse response) {
     text(routing, response);
   }
@@ -124,48 +165,84 @@ public final class OpenAiResource {
 
   @POST
   @Path(Paths.TOKENIZE)
+  @Tag(ref = "vLLM")
+  @Operation(operationId = "tokenize", summary = "Token ids of a text, or of a conversation as the chat template writes it.")
+  @RequestBody(required = true, content = @Content(mediaType = Exchange.JSON, schema = @Schema(ref = "TokenizeRequest"), examples = {
+      @ExampleObject(name = "text", value = """
+          {"prompt": "<|user|>\\nhello<|end|>"}"""),
+      @ExampleObject(name = "conversation", value = """
+          {"return_token_strs": true, "messages": [{"role": "user", "content": "dim the kitchen light to 30 percent"}]}""")}))
+  @APIResponse(responseCode = "200", description = "The ids.", content = @Content(mediaType = Exchange.JSON, schema = @Schema(ref = "TokenizeResponse")))
   public void tokenize(@Context RoutingContext routing, @Suspended AsyncResponse response) {
     answer(routing, response, exchange -> bodies.receive(exchange, true, body -> tokenizer.tokenize(body, exchange)));
   }
 
   @POST
   @Path(Paths.DETOKENIZE)
+  @Tag(ref = "vLLM")
+  @Operation(operationId = "detokenize", summary = "The text of token ids, special tokens by their names.")
+  @RequestBody(required = true, content = @Content(mediaType = Exchange.JSON, schema = @Schema(ref = "DetokenizeRequest"), examples = {
+      @ExampleObject(name = "ids", value = """
+          {"tokens": [2043, 2045]}""")}))
+  @APIResponse(responseCode = "200", description = "The text.", content = @Content(mediaType = Exchange.JSON, schema = @Schema(ref = "DetokenizeResponse")))
   public void detokenize(@Context RoutingContext routing, @Suspended AsyncResponse response) {
     answer(routing, response, exchange -> bodies.receive(exchange, true, body -> tokenizer.detokenize(body, exchange)));
   }
 
   @GET
   @Path(Paths.TOKENIZER_INFO)
+  @Tag(ref = "vLLM")
+  @Operation(operationId = "getTokenizerInfo", summary = "Names of special tokens, and the chat template.")
+  @APIResponse(responseCode = "200", description = "Those of the first model served.", content = @Content(mediaType = Exchange.JSON, schema = @Schema(ref = "TokenizerInfo")))
   public void tokenizerInfo(@Context RoutingContext routing, @Suspended AsyncResponse response) {
     answer(routing, response, exchange -> exchange.sendNow(tokenizer.info()));
   }
 
   @GET
   @Path(Paths.VERSION)
+  @Tag(ref = "vLLM")
+  @Operation(operationId = "getVersion", summary = "Nibble's version.")
+  @APIResponse(responseCode = "200", description = "The version.", content = @Content(mediaType = Exchange.JSON, schema = @Schema(ref = "Version")))
   public void version(@Context RoutingContext routing, @Suspended AsyncResponse response) {
     answer(routing, response, exchange -> exchange.sendNow(JsonNodeFactory.instance.objectNode().put("version", version)));
   }
 
   @GET
   @Path("/health")
+  @Tag(ref = "vLLM")
+  @Operation(operationId = "getHealth", summary = "Whether the model is there and its engine lives.")
+  @APIResponse(responseCode = "200", description = "It is, without a body.")
+  @SecurityRequirements({})
   public void health(@Context RoutingContext routing, @Suspended AsyncResponse response) {
     answer(routing, response, this::probe);
   }
 
   @POST
   @Path("/health")
+  @Tag(ref = "vLLM")
+  @Operation(operationId = "postHealth", summary = "Whether the model is there and its engine lives.")
+  @APIResponse(responseCode = "200", description = "It is, without a body.")
+  @SecurityRequirements({})
   public void postedHealth(@Context RoutingContext routing, @Suspended AsyncResponse response) {
     health(routing, response);
   }
 
   @GET
   @Path("/ping")
+  @Tag(ref = "vLLM")
+  @Operation(operationId = "getPing", summary = "Whether the model is there and its engine lives.")
+  @APIResponse(responseCode = "200", description = "It is, without a body.")
+  @SecurityRequirements({})
   public void ping(@Context RoutingContext routing, @Suspended AsyncResponse response) {
     health(routing, response);
   }
 
   @POST
   @Path("/ping")
+  @Tag(ref = "vLLM")
+  @Operation(operationId = "postPing", summary = "Whether the model is there and its engine lives.")
+  @APIResponse(responseCode = "200", description = "It is, without a body.")
+  @SecurityRequirements({})
   public void postedPing(@Context RoutingContext routing, @Suspended AsyncResponse response) {
     health(routing, response);
   }

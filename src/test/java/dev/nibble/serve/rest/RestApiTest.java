@@ -65,6 +65,17 @@ class RestApiTest {
     return "{\"model\":\"nibble-home\",\"temperature\":0,\"prompt\":\"Once upon a time\"," + fields + "}";
   }
 
+  // ---- the document of the API
+
+  @Test
+  void theDocumentIsTheOneThatIsCheckedIn() throws Exception {
+    Api.Reply reply = api.get("/q/openapi");
+    assertThat(reply.status()).isEqualTo(200);
+    assertThat(reply.header("Content-Type")).isEqualTo("application/json");
+    assertThat(reply.text()).isEqualTo(Files.readString(Path.of("docs/openapi.json")));
+    assertError(api.send(api.request("/q/openapi").DELETE().build()), 405, "method_not_allowed", null, "allowed: GET, HEAD");
+  }
+
   // ---- models
 
   @Test

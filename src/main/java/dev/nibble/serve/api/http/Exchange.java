@@ -27,6 +27,11 @@ import org.jboss.logging.Logger;
  * the writer waits until each piece is on the wire, so that a slow client slows its writer and not the service's memory.
  */
 public final class Exchange {
+  /** Media type of most bodies. */
+  public static final String JSON = "application/json";
+  /** Media type of streams. */
+  public static final String EVENTS = "text/event-stream";
+
   private static final Logger LOG = Logger.getLogger(Exchange.class);
   private static final long NO_ERROR = 0; // of HTTP/2
   private static final long LINGER_MILLISECONDS = 1000;
@@ -168,6 +173,11 @@ public final class Exchange {
     end(status, Map.of(), Json.write(body));
   }
 
+  /** Sends a JSON text as the whole response; for the event loop. */
+  public void sendNow(String json) {
+    end(200, Map.of(), json);
+  }
+
   /** Says that all is well, without a body; for the event loop. */
   public void sendNothing() {
     response.setStatusCode(200).end();
@@ -203,7 +213,7 @@ public final class Exchange {
   }
 
   private Future<Void> end(int status, Map<String, String> headers, String text) {
-    response.setStatusCode(status).putHeader("Content-Type", "application/json");
+    response.setStatusCode(status).putHeader("Content-Type", JSON);
     headers.forEach(response::putHeader);
     return response.end(Buffer.buffer(text));
   }
@@ -211,7 +221,7 @@ public final class Exchange {
   /** Begins a stream of server-sent events: its head leaves at once. False if the client is gone. */
   public boolean beginEvents() throws InterruptedException {
     return await(() -> response.setChunked(true)
-        .putHeader("Content-Type", "text/event-stream; charset=utf-8")
+        .putHeader("Content-Type", EVENTS + "; charset=utf-8")
         .putHeader("Cache-Control", "no-cache")
         // Asks reverse proxies not to collect pieces.
         .putHeader("X-Accel-Buffering", "no")

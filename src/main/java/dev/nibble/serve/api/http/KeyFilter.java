@@ -51,6 +51,9 @@ final class KeyFilter {
 
   /** What nobody thought of needs a key, and is not open. */
   private static Scope scope(String path) {
+    if (path.equals(Paths.OPENAPI)) {
+      return Scope.GENERATE; // it is for those who write clients
+    }
     return path.startsWith("/q/") || path.equals(Paths.METRICS) ? Scope.METRICS : Scope.GENERATE;
   }
 }

@@ -19,6 +19,7 @@ public final class Paths {
   public static final String TOKENIZER_INFO = "/tokenizer_info";
   public static final String VERSION = "/version";
   static final String METRICS = "/metrics";
+  static final String OPENAPI = "/q/openapi";
   static final String FRAMEWORKS_METRICS = "/q/metrics";
   /** What the connection's guard makes of the target of {@code OPTIONS *}. */
   static final String SERVER = "/*";
@@ -26,7 +27,7 @@ public final class Paths {
   static final Set<String> HEALTH = Set.of("/health", "/ping");
 
   /** For messages. */
-  private static final String KNOWN = String.join(", ", MODELS, CHAT, TEXT, TOKENIZE, DETOKENIZE, TOKENIZER_INFO, VERSION, METRICS, "/health", "/ping", "/q/health, /q/metrics, /v2");
+  private static final String KNOWN = String.join(", ", MODELS, CHAT, TEXT, TOKENIZE, DETOKENIZE, TOKENIZER_INFO, VERSION, METRICS, "/health", "/ping", "/q/health, /q/metrics, /q/openapi, /v2");
 
   private static final String OPEN_INFERENCE_KNOWN = "/v2, /v2/health/live, /v2/health/ready, /v2/repository/index, /v2/models/stats, /v2/models/{name} and in it "
       + "ready, config, stats, infer, generate, generate_stream";
@@ -63,7 +64,7 @@ public final class Paths {
       return Optional.empty(); // resources would be found without what follows
     }
     return switch (path) {
-      case MODELS, TOKENIZER_INFO, VERSION, METRICS, FRAMEWORKS_METRICS, "/v2", "/v2/health/live", "/v2/health/ready", "/v2/models/stats" -> Optional.of(READING);
+      case MODELS, TOKENIZER_INFO, VERSION, METRICS, FRAMEWORKS_METRICS, OPENAPI, "/v2", "/v2/health/live", "/v2/health/ready", "/v2/models/stats" -> Optional.of(READING);
       case CHAT, TEXT, TOKENIZE, DETOKENIZE, "/v2/repository/index" -> Optional.of(ANSWERING);
       case "/health", "/ping" -> Optional.of(PROBING);
       case SERVER -> Optional.of(Set.of(HttpMethod.OPTIONS));
