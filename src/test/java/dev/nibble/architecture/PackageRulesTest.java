@@ -88,6 +88,18 @@ final class PackageRulesTest {
     forbid("dev.nibble.serve..", "dev.nibble.kernel..");
   }
 
+  /** What APIs share is in {@code serve.api}, which knows none of them. */
+  @Test
+  void apisDoNotSeeOneAnother() {
+    String openAi = "dev.nibble.serve.openai..";
+    String openInference = "dev.nibble.serve.oip..";
+    String grpc = "dev.nibble.serve.grpc..";
+    forbid("dev.nibble.serve.api..", openAi, openInference, grpc);
+    forbid(openAi, openInference, grpc);
+    forbid(openInference, openAi, grpc);
+    forbid(grpc, openAi, openInference, "dev.nibble.serve.api.http..");
+  }
+
   @Test
   void frameworksStayInServe() {
     noClasses().that().resideInAPackage("dev.nibble..").and().resideOutsideOfPackages("dev.nibble.serve..", "dev.nibble.v1..", "dev.nibble.cli..")

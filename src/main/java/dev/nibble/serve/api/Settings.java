@@ -75,7 +75,7 @@ public final class Settings {
   public static final Setting<Duration> GRACE_PERIOD =
       Setting.of("nibble.grace-period", Kind.time("a time such as 20s or 2m"), "20s", "how long running answers may take after SIGTERM");
   public static final Setting<MemorySize> MAX_BODY_SIZE =
-      Setting.of("nibble.rest.max-body-size", Kind.size(1, "a size such as 500K or 4M, from 1 byte"), "4M", "largest request body, at most `quarkus.http.limits.max-body-size`");
+      Setting.of("nibble.rest.max-body-size", Kind.size(1, "a size such as 500K or 4M, from 1 byte"), "4M", "largest request body");
   public static final Setting<Duration> BODY_TIMEOUT = Setting.of("nibble.rest.body-timeout", Kind.timeAboveZero("a time such as 10s or 1m, above 0"), "10s",
       "how long a request body may take to come, and a second more for each 64 KiB");
   public static final Setting<Duration> STREAM_COMMENT_INTERVAL = Setting.of("nibble.rest.stream-comment-interval",

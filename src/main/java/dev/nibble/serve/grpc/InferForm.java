@@ -3,10 +3,10 @@ package dev.nibble.serve.grpc;
 import com.google.protobuf.ByteString;
 import com.google.protobuf.UnsafeByteOperations;
 import dev.nibble.engine.GenerationResult;
-import dev.nibble.serve.rest.InferOutput;
-import dev.nibble.serve.rest.InferRequest;
-import dev.nibble.serve.rest.OpenInferenceRoutes;
-import dev.nibble.serve.rest.TensorBytes;
+import dev.nibble.serve.api.request.InferOutput;
+import dev.nibble.serve.api.request.InferRequest;
+import dev.nibble.serve.api.request.OpenInference;
+import dev.nibble.serve.api.request.TensorBytes;
 import inference.InferParameter;
 import inference.InferTensorContents;
 import inference.ModelInferResponse;
@@ -48,7 +48,7 @@ record InferForm(String model, String id, List<InferRequest.Wanted> outputs, boo
   }
 
   private ModelInferResponse.Builder head() {
-    return ModelInferResponse.newBuilder().setModelName(model).setModelVersion(OpenInferenceRoutes.VERSION).setId(id);
+    return ModelInferResponse.newBuilder().setModelName(model).setModelVersion(OpenInference.VERSION).setId(id);
   }
 
   private static InferParameter flag(boolean value) {

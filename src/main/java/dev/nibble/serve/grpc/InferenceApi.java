@@ -10,21 +10,21 @@ import dev.nibble.serve.api.CallTracker;
 import dev.nibble.serve.api.RequestStatistics;
 import dev.nibble.serve.api.ServeConfig;
 import dev.nibble.serve.api.ServedModels;
+import dev.nibble.serve.api.request.InferInput;
+import dev.nibble.serve.api.request.InferOutput;
+import dev.nibble.serve.api.request.InferRequest;
+import dev.nibble.serve.api.request.OpenInference;
 import dev.nibble.serve.health.LivenessCheck;
 import dev.nibble.serve.health.ReadinessJudge;
 import dev.nibble.serve.health.ReadinessVerdict;
-import dev.nibble.serve.rest.InferInput;
-import dev.nibble.serve.rest.InferOutput;
-import dev.nibble.serve.rest.InferRequest;
-import dev.nibble.serve.rest.OpenInferenceRoutes;
 import inference.GRPCInferenceServiceGrpc;
 import inference.ModelConfigRequest;
 import inference.ModelConfigResponse;
 import inference.ModelInferRequest;
 import inference.ModelInferResponse;
 import inference.ModelMetadataRequest;
-import inference.ModelMetadataResponse;
 import inference.ModelMetadataResponse.TensorMetadata;
+import inference.ModelMetadataResponse;
 import inference.ModelReadyRequest;
 import inference.ModelReadyResponse;
 import inference.ModelStatisticsRequest;
@@ -104,7 +104,7 @@ final class InferenceApi extends GRPCInferenceServiceGrpc.GRPCInferenceServiceIm
   public void serverMetadata(ServerMetadataRequest request, StreamObserver<ServerMetadataResponse> observer) {
     // The generate extension is REST's alone.
     calls.answer(observer, UnaryOperator.identity(),
-        () -> ServerMetadataResponse.newBuilder().setName("nibble").setVersion(version).addAllExtensions(OpenInferenceRoutes.EXTENSIONS).build());
+        () -> ServerMetadataResponse.newBuilder().setName("nibble").setVersion(version).addAllExtensions(OpenInference.EXTENSIONS).build());
   }
 
   @Override
@@ -112,7 +112,7 @@ final class InferenceApi extends GRPCInferenceServiceGrpc.GRPCInferenceServiceIm
     calls.answer(observer, UnaryOperator.identity(), () -> {
       Engine engine = require(request.getName(), request.getVersion());
       ModelMetadataResponse.Builder response = ModelMetadataResponse.newBuilder()
-          .setName(engine.model().name()).addVersions(OpenInferenceRoutes.VERSION).setPlatform(OpenInferenceRoutes.PLATFORM);
+          .setName(engine.model().name()).addVersions(OpenInference.VERSION).setPlatform(OpenInference.PLATFORM);
       for (InferInput input : InferInput.values()) {
         response.addInputs(TensorMetadata.newBuilder().setName(input.tensor()).setDatatype(input.datatype()).addShape(input.length()));
       }
@@ -173,7 +173,7 @@ final class InferenceApi extends GRPCInferenceServiceGrpc.GRPCInferenceServiceIm
       RepositoryIndexResponse.Builder response = RepositoryIndexResponse.newBuilder();
       if (verdict.ready() || !request.getReady()) {
         for (Engine engine : models.all()) {
-          response.addModelsBuilder().setName(engine.model().name()).setVersion(OpenInferenceRoutes.VERSION)
+          response.addModelsBuilder().setName(engine.model().name()).setVersion(OpenInference.VERSION)
               .setState(verdict.ready() ? "READY" : "UNAVAILABLE").setReason(verdict.reason());
         }
       }
@@ -185,7 +185,7 @@ final class InferenceApi extends GRPCInferenceServiceGrpc.GRPCInferenceServiceIm
     if (name.isEmpty()) {
       throw EngineException.invalid("name", "The model's name is missing.");
     }
-    OpenInferenceRoutes.requireVersion(name, modelVersion);
+    OpenInference.requireVersion(name, modelVersion);
     return models.require(name);
   }
 

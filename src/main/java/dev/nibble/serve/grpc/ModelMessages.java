@@ -2,9 +2,9 @@ package dev.nibble.serve.grpc;
 
 import dev.nibble.engine.Engine;
 import dev.nibble.serve.api.RequestStatistics;
-import dev.nibble.serve.rest.InferInput;
-import dev.nibble.serve.rest.InferOutput;
-import dev.nibble.serve.rest.OpenInferenceRoutes;
+import dev.nibble.serve.api.request.InferInput;
+import dev.nibble.serve.api.request.InferOutput;
+import dev.nibble.serve.api.request.OpenInference;
 import inference.DataType;
 import inference.InferBatchStatistics;
 import inference.InferStatistics;
@@ -21,7 +21,7 @@ final class ModelMessages {
   private ModelMessages() {}
 
   static ModelConfig config(Engine engine) {
-    ModelConfig.Builder config = ModelConfig.newBuilder().setName(engine.model().name()).setPlatform(OpenInferenceRoutes.PLATFORM).setBackend("nibble");
+    ModelConfig.Builder config = ModelConfig.newBuilder().setName(engine.model().name()).setPlatform(OpenInference.PLATFORM).setBackend("nibble");
     for (InferInput input : InferInput.values()) {
       config.addInput(ModelInput.newBuilder().setName(input.tensor()).setDataType(type(input.datatype())).addDims(input.length()).setOptional(true));
     }
@@ -34,14 +34,14 @@ final class ModelMessages {
   }
 
   private static DataType type(String datatype) {
-    return DataType.valueOf(OpenInferenceRoutes.configType(datatype));
+    return DataType.valueOf(OpenInference.configType(datatype));
   }
 
   static ModelStatistics statistics(String model, RequestStatistics.Totals totals) {
     StatisticDuration unmeasured = sum(totals.unmeasured());
     StatisticDuration compute = sum(totals.compute());
     StatisticDuration none = sum(RequestStatistics.Sum.ZERO);
-    return ModelStatistics.newBuilder().setName(model).setVersion(OpenInferenceRoutes.VERSION)
+    return ModelStatistics.newBuilder().setName(model).setVersion(OpenInference.VERSION)
         .setLastInference(totals.lastEpochMillis()).setInferenceCount(totals.success().count()).setExecutionCount(totals.success().count())
         .setInferenceStats(InferStatistics.newBuilder()
             .setSuccess(sum(totals.success())).setFail(sum(totals.fail())).setQueue(sum(totals.queue()))

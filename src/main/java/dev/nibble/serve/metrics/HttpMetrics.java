@@ -25,7 +25,7 @@ final class HttpMetrics {
   /** Paths that are a label each; requests for others share one. */
   private static final Set<String> PATHS = Set.of(
       "/v1/models", "/v1/completions", "/v1/chat/completions", "/v2", "/v2/health/live", "/v2/health/ready", "/v2/repository/index",
-      "/q/metrics", "/q/health", "/q/health/live", "/q/health/ready", "/q/health/started",
+      "/q/metrics", "/q/openapi", "/q/health", "/q/health/live", "/q/health/ready", "/q/health/started",
       "/health", "/metrics", "/version", "/tokenize", "/detokenize", "/tokenizer_info", "/ping");
   /** Paths that also go without the version before them. */
   private static final Set<String> ALIASES = Set.of("/models", "/completions", "/chat/completions");

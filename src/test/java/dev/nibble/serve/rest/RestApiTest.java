@@ -5,6 +5,7 @@ import static org.assertj.core.api.Assertions.assertThat;
 import com.fasterxml.jackson.databind.JsonNode;
 import dev.nibble.serve.Api;
 import dev.nibble.serve.Http2Wire;
+import dev.nibble.serve.api.request.ForeignFields;
 import io.quarkus.test.common.http.TestHTTPResource;
 import io.quarkus.test.junit.QuarkusTest;
 import java.io.ByteArrayOutputStream;
@@ -62,6 +63,17 @@ class RestApiTest {
 
   private static String text(String fields) {
     return "{\"model\":\"nibble-home\",\"temperature\":0,\"prompt\":\"Once upon a time\"," + fields + "}";
+  }
+
+  // ---- the document of the API
+
+  @Test
+  void theDocumentIsTheOneThatIsCheckedIn() throws Exception {
+    Api.Reply reply = api.get("/q/openapi");
+    assertThat(reply.status()).isEqualTo(200);
+    assertThat(reply.header("Content-Type")).isEqualTo("application/json");
+    assertThat(reply.text()).isEqualTo(Files.readString(Path.of("docs/openapi.json")));
+    assertError(api.send(api.request("/q/openapi").DELETE().build()), 405, "method_not_allowed", null, "allowed: GET, HEAD");
   }
 
   // ---- models
