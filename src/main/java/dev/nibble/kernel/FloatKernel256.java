@@ -11,12 +11,12 @@ final class FloatKernel256 {
 
   /** One vector times one tile. */
   static void multiply(MemorySegment weights, long tile, int columns, float[] x, int xAt, float[] out, int outAt) {
-    FloatVector sum0 = FloatVector.zero(Lanes.FLOATS);
-    FloatVector sum1 = FloatVector.zero(Lanes.FLOATS);
+    FloatVector sum0 = FloatVector.zero(Lanes256.FLOATS);
+    FloatVector sum1 = FloatVector.zero(Lanes256.FLOATS);
     for (int i = 0; i < columns; i++) {
-      FloatVector w0 = FloatVector.fromMemorySegment(Lanes.FLOATS, weights, tile + 64L * i, LITTLE_ENDIAN);
-      FloatVector w1 = FloatVector.fromMemorySegment(Lanes.FLOATS, weights, tile + 64L * i + 32, LITTLE_ENDIAN);
-      FloatVector broadcast = FloatVector.broadcast(Lanes.FLOATS, x[xAt + i]);
+      FloatVector w0 = FloatVector.fromMemorySegment(Lanes256.FLOATS, weights, tile + 64L * i, LITTLE_ENDIAN);
+      FloatVector w1 = FloatVector.fromMemorySegment(Lanes256.FLOATS, weights, tile + 64L * i + 32, LITTLE_ENDIAN);
+      FloatVector broadcast = FloatVector.broadcast(Lanes256.FLOATS, x[xAt + i]);
       sum0 = w0.fma(broadcast, sum0);
       sum1 = w1.fma(broadcast, sum1);
     }
@@ -27,27 +27,27 @@ final class FloatKernel256 {
   /** Four vectors, {@code xStride} apart, times one tile. */
   static void multiplyFour(
       MemorySegment weights, long tile, int columns, float[] x, int xAt, int xStride, float[] out, int outAt, int outStride) {
-    FloatVector sumA0 = FloatVector.zero(Lanes.FLOATS);
-    FloatVector sumA1 = FloatVector.zero(Lanes.FLOATS);
-    FloatVector sumB0 = FloatVector.zero(Lanes.FLOATS);
-    FloatVector sumB1 = FloatVector.zero(Lanes.FLOATS);
-    FloatVector sumC0 = FloatVector.zero(Lanes.FLOATS);
-    FloatVector sumC1 = FloatVector.zero(Lanes.FLOATS);
-    FloatVector sumD0 = FloatVector.zero(Lanes.FLOATS);
-    FloatVector sumD1 = FloatVector.zero(Lanes.FLOATS);
+    FloatVector sumA0 = FloatVector.zero(Lanes256.FLOATS);
+    FloatVector sumA1 = FloatVector.zero(Lanes256.FLOATS);
+    FloatVector sumB0 = FloatVector.zero(Lanes256.FLOATS);
+    FloatVector sumB1 = FloatVector.zero(Lanes256.FLOATS);
+    FloatVector sumC0 = FloatVector.zero(Lanes256.FLOATS);
+    FloatVector sumC1 = FloatVector.zero(Lanes256.FLOATS);
+    FloatVector sumD0 = FloatVector.zero(Lanes256.FLOATS);
+    FloatVector sumD1 = FloatVector.zero(Lanes256.FLOATS);
     for (int i = 0; i < columns; i++) {
-      FloatVector w0 = FloatVector.fromMemorySegment(Lanes.FLOATS, weights, tile + 64L * i, LITTLE_ENDIAN);
-      FloatVector w1 = FloatVector.fromMemorySegment(Lanes.FLOATS, weights, tile + 64L * i + 32, LITTLE_ENDIAN);
-      FloatVector xA = FloatVector.broadcast(Lanes.FLOATS, x[xAt + i]);
+      FloatVector w0 = FloatVector.fromMemorySegment(Lanes256.FLOATS, weights, tile + 64L * i, LITTLE_ENDIAN);
+      FloatVector w1 = FloatVector.fromMemorySegment(Lanes256.FLOATS, weights, tile + 64L * i + 32, LITTLE_ENDIAN);
+      FloatVector xA = FloatVector.broadcast(Lanes256.FLOATS, x[xAt + i]);
       sumA0 = w0.fma(xA, sumA0);
       sumA1 = w1.fma(xA, sumA1);
-      FloatVector xB = FloatVector.broadcast(Lanes.FLOATS, x[xAt + i + xStride]);
+      FloatVector xB = FloatVector.broadcast(Lanes256.FLOATS, x[xAt + i + xStride]);
       sumB0 = w0.fma(xB, sumB0);
       sumB1 = w1.fma(xB, sumB1);
-      FloatVector xC = FloatVector.broadcast(Lanes.FLOATS, x[xAt + i + 2 * xStride]);
+      FloatVector xC = FloatVector.broadcast(Lanes256.FLOATS, x[xAt + i + 2 * xStride]);
       sumC0 = w0.fma(xC, sumC0);
       sumC1 = w1.fma(xC, sumC1);
-      FloatVector xD = FloatVector.broadcast(Lanes.FLOATS, x[xAt + i + 3 * xStride]);
+      FloatVector xD = FloatVector.broadcast(Lanes256.FLOATS, x[xAt + i + 3 * xStride]);
       sumD0 = w0.fma(xD, sumD0);
       sumD1 = w1.fma(xD, sumD1);
     }

@@ -1,3 +1,4 @@
+// Printed from src/main/templates/kernel/Lanes.java.txt by KernelPrinter; do not edit.
 package dev.nibble.kernel;
 
 import jdk.incubator.vector.FloatVector;
@@ -5,7 +6,7 @@ import jdk.incubator.vector.IntVector;
 import jdk.incubator.vector.ShortVector;
 import jdk.incubator.vector.VectorSpecies;
 
-/** As {@link Lanes}, for vectors of 512 bits: a vector holds a whole tile's rows. */
+/** As {@link Lanes256}, for vectors of 512 bits: a vector holds a whole tile's rows. */
 final class Lanes512 {
   /** 32 shorts. */
   static final VectorSpecies<Short> SHORTS = ShortVector.SPECIES_512;

@@ -1,3 +1,4 @@
+// Printed from src/main/templates/kernel/MinimumKernel.java.txt by KernelPrinter; do not edit.
 package dev.nibble.kernel;
 
 import static java.nio.ByteOrder.LITTLE_ENDIAN;

@@ -1,3 +1,4 @@
+// Printed from src/main/templates/kernel/MinimumKernel.java.txt by KernelPrinter; do not edit.
 package dev.nibble.kernel;
 
 import static java.nio.ByteOrder.LITTLE_ENDIAN;
@@ -22,19 +23,19 @@ final class MinimumKernel256 {
    * @param sums of the blocks' inputs, from {@code sumsAt} on
    */
   static void add(MemorySegment tiles, long scales, long stride, long minimums, int blocks, float[] sums, int sumsAt, float[] out, int outAt) {
-    FloatVector out0 = FloatVector.fromArray(Lanes.FLOATS, out, outAt);
-    FloatVector out1 = FloatVector.fromArray(Lanes.FLOATS, out, outAt + 8);
-    FloatVector eight = FloatVector.broadcast(Lanes.FLOATS, 8f);
+    FloatVector out0 = FloatVector.fromArray(Lanes256.FLOATS, out, outAt);
+    FloatVector out1 = FloatVector.fromArray(Lanes256.FLOATS, out, outAt + 8);
+    FloatVector eight = FloatVector.broadcast(Lanes256.FLOATS, 8f);
     for (int b = 0; b < blocks; b++) {
-      FloatVector sum = FloatVector.broadcast(Lanes.FLOATS, sums[sumsAt + b]);
-      FloatVector scale0 = ((IntVector) ShortVector.fromMemorySegment(Lanes.HALF_SHORTS, tiles, scales, LITTLE_ENDIAN).convertShape(S2I, Lanes.INTS, 0))
+      FloatVector sum = FloatVector.broadcast(Lanes256.FLOATS, sums[sumsAt + b]);
+      FloatVector scale0 = ((IntVector) ShortVector.fromMemorySegment(Lanes256.HALF_SHORTS, tiles, scales, LITTLE_ENDIAN).convertShape(S2I, Lanes256.INTS, 0))
           .lanewise(LSHL, 13).and(Half.FLOAT_BITS).reinterpretAsFloats().mul(Half.FLOAT_SCALE);
-      FloatVector minimum0 = ((IntVector) ShortVector.fromMemorySegment(Lanes.HALF_SHORTS, tiles, minimums, LITTLE_ENDIAN).convertShape(S2I, Lanes.INTS, 0))
+      FloatVector minimum0 = ((IntVector) ShortVector.fromMemorySegment(Lanes256.HALF_SHORTS, tiles, minimums, LITTLE_ENDIAN).convertShape(S2I, Lanes256.INTS, 0))
           .lanewise(LSHL, 13).and(Half.FLOAT_BITS).reinterpretAsFloats().mul(Half.FLOAT_SCALE);
       out0 = scale0.fma(eight, minimum0).fma(sum, out0);
-      FloatVector scale1 = ((IntVector) ShortVector.fromMemorySegment(Lanes.HALF_SHORTS, tiles, scales + 16, LITTLE_ENDIAN).convertShape(S2I, Lanes.INTS, 0))
+      FloatVector scale1 = ((IntVector) ShortVector.fromMemorySegment(Lanes256.HALF_SHORTS, tiles, scales + 16, LITTLE_ENDIAN).convertShape(S2I, Lanes256.INTS, 0))
           .lanewise(LSHL, 13).and(Half.FLOAT_BITS).reinterpretAsFloats().mul(Half.FLOAT_SCALE);
-      FloatVector minimum1 = ((IntVector) ShortVector.fromMemorySegment(Lanes.HALF_SHORTS, tiles, minimums + 16, LITTLE_ENDIAN).convertShape(S2I, Lanes.INTS, 0))
+      FloatVector minimum1 = ((IntVector) ShortVector.fromMemorySegment(Lanes256.HALF_SHORTS, tiles, minimums + 16, LITTLE_ENDIAN).convertShape(S2I, Lanes256.INTS, 0))
           .lanewise(LSHL, 13).and(Half.FLOAT_BITS).reinterpretAsFloats().mul(Half.FLOAT_SCALE);
       out1 = scale1.fma(eight, minimum1).fma(sum, out1);
       scales += stride;
@@ -50,36 +51,36 @@ final class MinimumKernel256 {
    * @param outStride from one vector's outputs to the next one's
    */
   static void addFour(MemorySegment tiles, long scales, long stride, long minimums, int blocks, float[] sums, int sumsAt, float[] out, int outAt, int outStride) {
-    FloatVector out0a = FloatVector.fromArray(Lanes.FLOATS, out, outAt);
-    FloatVector out0b = FloatVector.fromArray(Lanes.FLOATS, out, outAt + 8);
-    FloatVector out1a = FloatVector.fromArray(Lanes.FLOATS, out, outAt + outStride);
-    FloatVector out1b = FloatVector.fromArray(Lanes.FLOATS, out, outAt + outStride + 8);
-    FloatVector out2a = FloatVector.fromArray(Lanes.FLOATS, out, outAt + 2 * outStride);
-    FloatVector out2b = FloatVector.fromArray(Lanes.FLOATS, out, outAt + 2 * outStride + 8);
-    FloatVector out3a = FloatVector.fromArray(Lanes.FLOATS, out, outAt + 3 * outStride);
-    FloatVector out3b = FloatVector.fromArray(Lanes.FLOATS, out, outAt + 3 * outStride + 8);
-    FloatVector eight = FloatVector.broadcast(Lanes.FLOATS, 8f);
+    FloatVector out0a = FloatVector.fromArray(Lanes256.FLOATS, out, outAt);
+    FloatVector out0b = FloatVector.fromArray(Lanes256.FLOATS, out, outAt + 8);
+    FloatVector out1a = FloatVector.fromArray(Lanes256.FLOATS, out, outAt + outStride);
+    FloatVector out1b = FloatVector.fromArray(Lanes256.FLOATS, out, outAt + outStride + 8);
+    FloatVector out2a = FloatVector.fromArray(Lanes256.FLOATS, out, outAt + 2 * outStride);
+    FloatVector out2b = FloatVector.fromArray(Lanes256.FLOATS, out, outAt + 2 * outStride + 8);
+    FloatVector out3a = FloatVector.fromArray(Lanes256.FLOATS, out, outAt + 3 * outStride);
+    FloatVector out3b = FloatVector.fromArray(Lanes256.FLOATS, out, outAt + 3 * outStride + 8);
+    FloatVector eight = FloatVector.broadcast(Lanes256.FLOATS, 8f);
     for (int b = sumsAt; b < sumsAt + blocks; b++) {
-      FloatVector scale0 = ((IntVector) ShortVector.fromMemorySegment(Lanes.HALF_SHORTS, tiles, scales, LITTLE_ENDIAN).convertShape(S2I, Lanes.INTS, 0))
+      FloatVector scale0 = ((IntVector) ShortVector.fromMemorySegment(Lanes256.HALF_SHORTS, tiles, scales, LITTLE_ENDIAN).convertShape(S2I, Lanes256.INTS, 0))
           .lanewise(LSHL, 13).and(Half.FLOAT_BITS).reinterpretAsFloats().mul(Half.FLOAT_SCALE);
-      FloatVector minimum0 = ((IntVector) ShortVector.fromMemorySegment(Lanes.HALF_SHORTS, tiles, minimums, LITTLE_ENDIAN).convertShape(S2I, Lanes.INTS, 0))
+      FloatVector minimum0 = ((IntVector) ShortVector.fromMemorySegment(Lanes256.HALF_SHORTS, tiles, minimums, LITTLE_ENDIAN).convertShape(S2I, Lanes256.INTS, 0))
           .lanewise(LSHL, 13).and(Half.FLOAT_BITS).reinterpretAsFloats().mul(Half.FLOAT_SCALE);
       FloatVector all0 = scale0.fma(eight, minimum0);
-      FloatVector scale1 = ((IntVector) ShortVector.fromMemorySegment(Lanes.HALF_SHORTS, tiles, scales + 16, LITTLE_ENDIAN).convertShape(S2I, Lanes.INTS, 0))
+      FloatVector scale1 = ((IntVector) ShortVector.fromMemorySegment(Lanes256.HALF_SHORTS, tiles, scales + 16, LITTLE_ENDIAN).convertShape(S2I, Lanes256.INTS, 0))
           .lanewise(LSHL, 13).and(Half.FLOAT_BITS).reinterpretAsFloats().mul(Half.FLOAT_SCALE);
-      FloatVector minimum1 = ((IntVector) ShortVector.fromMemorySegment(Lanes.HALF_SHORTS, tiles, minimums + 16, LITTLE_ENDIAN).convertShape(S2I, Lanes.INTS, 0))
+      FloatVector minimum1 = ((IntVector) ShortVector.fromMemorySegment(Lanes256.HALF_SHORTS, tiles, minimums + 16, LITTLE_ENDIAN).convertShape(S2I, Lanes256.INTS, 0))
           .lanewise(LSHL, 13).and(Half.FLOAT_BITS).reinterpretAsFloats().mul(Half.FLOAT_SCALE);
       FloatVector all1 = scale1.fma(eight, minimum1);
-      FloatVector sum0 = FloatVector.broadcast(Lanes.FLOATS, sums[b]);
+      FloatVector sum0 = FloatVector.broadcast(Lanes256.FLOATS, sums[b]);
       out0a = all0.fma(sum0, out0a);
       out0b = all1.fma(sum0, out0b);
-      FloatVector sum1 = FloatVector.broadcast(Lanes.FLOATS, sums[b + blocks]);
+      FloatVector sum1 = FloatVector.broadcast(Lanes256.FLOATS, sums[b + blocks]);
       out1a = all0.fma(sum1, out1a);
       out1b = all1.fma(sum1, out1b);
-      FloatVector sum2 = FloatVector.broadcast(Lanes.FLOATS, sums[b + 2 * blocks]);
+      FloatVector sum2 = FloatVector.broadcast(Lanes256.FLOATS, sums[b + 2 * blocks]);
       out2a = all0.fma(sum2, out2a);
       out2b = all1.fma(sum2, out2b);
-      FloatVector sum3 = FloatVector.broadcast(Lanes.FLOATS, sums[b + 3 * blocks]);
+      FloatVector sum3 = FloatVector.broadcast(Lanes256.FLOATS, sums[b + 3 * blocks]);
       out3a = all0.fma(sum3, out3a);
       out3b = all1.fma(sum3, out3b);
       scales += stride;

@@ -1,3 +1,4 @@
+// Printed from src/main/templates/kernel/Q4PanelKernel.java.txt by KernelPrinter; do not edit.
 package dev.nibble.kernel;
 
 import static jdk.incubator.vector.VectorOperators.ASHR;
