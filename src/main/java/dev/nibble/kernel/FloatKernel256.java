@@ -1,12 +1,17 @@
+// Printed from src/main/templates/kernel/FloatKernel.java.txt by KernelPrinter; do not edit.
 package dev.nibble.kernel;
 
 import static java.nio.ByteOrder.LITTLE_ENDIAN;
 
+import dev.nibble.kernel.tile.TileLayout;
 import java.lang.foreign.MemorySegment;
 import jdk.incubator.vector.FloatVector;
 
-/** Products in the layout of {@link dev.nibble.kernel.tile.TileLayout#FLOAT}: one FMA for each input, in order. */
+/** Products in the layout of {@link TileLayout#FLOAT}, by vectors of 256 bits: one FMA for each input, in order. */
 final class FloatKernel256 {
+  /** Bytes of a tile's rows of one input. */
+  private static final int INPUT_BYTES = TileLayout.ROWS * Float.BYTES;
+
   private FloatKernel256() {}
 
   /** One vector times one tile. */
@@ -14,11 +19,10 @@ final class FloatKernel256 {
     FloatVector sum0 = FloatVector.zero(Lanes256.FLOATS);
     FloatVector sum1 = FloatVector.zero(Lanes256.FLOATS);
     for (int i = 0; i < columns; i++) {
-      FloatVector w0 = FloatVector.fromMemorySegment(Lanes256.FLOATS, weights, tile + 64L * i, LITTLE_ENDIAN);
-      FloatVector w1 = FloatVector.fromMemorySegment(Lanes256.FLOATS, weights, tile + 64L * i + 32, LITTLE_ENDIAN);
       FloatVector broadcast = FloatVector.broadcast(Lanes256.FLOATS, x[xAt + i]);
-      sum0 = w0.fma(broadcast, sum0);
-      sum1 = w1.fma(broadcast, sum1);
+      sum0 = FloatVector.fromMemorySegment(Lanes256.FLOATS, weights, tile, LITTLE_ENDIAN).fma(broadcast, sum0);
+      sum1 = FloatVector.fromMemorySegment(Lanes256.FLOATS, weights, tile + 32, LITTLE_ENDIAN).fma(broadcast, sum1);
+      tile += INPUT_BYTES;
     }
     sum0.intoArray(out, outAt);
     sum1.intoArray(out, outAt + 8);
@@ -36,8 +40,8 @@ final class FloatKernel256 {
     FloatVector sumD0 = FloatVector.zero(Lanes256.FLOATS);
     FloatVector sumD1 = FloatVector.zero(Lanes256.FLOATS);
     for (int i = 0; i < columns; i++) {
-      FloatVector w0 = FloatVector.fromMemorySegment(Lanes256.FLOATS, weights, tile + 64L * i, LITTLE_ENDIAN);
-      FloatVector w1 = FloatVector.fromMemorySegment(Lanes256.FLOATS, weights, tile + 64L * i + 32, LITTLE_ENDIAN);
+      FloatVector w0 = FloatVector.fromMemorySegment(Lanes256.FLOATS, weights, tile, LITTLE_ENDIAN);
+      FloatVector w1 = FloatVector.fromMemorySegment(Lanes256.FLOATS, weights, tile + 32, LITTLE_ENDIAN);
       FloatVector xA = FloatVector.broadcast(Lanes256.FLOATS, x[xAt + i]);
       sumA0 = w0.fma(xA, sumA0);
       sumA1 = w1.fma(xA, sumA1);
@@ -50,6 +54,7 @@ final class FloatKernel256 {
       FloatVector xD = FloatVector.broadcast(Lanes256.FLOATS, x[xAt + i + 3 * xStride]);
       sumD0 = w0.fma(xD, sumD0);
       sumD1 = w1.fma(xD, sumD1);
+      tile += INPUT_BYTES;
     }
     sumA0.intoArray(out, outAt);
     sumA1.intoArray(out, outAt + 8);

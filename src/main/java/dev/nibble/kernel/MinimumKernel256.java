@@ -5,6 +5,7 @@ import static java.nio.ByteOrder.LITTLE_ENDIAN;
 import static jdk.incubator.vector.VectorOperators.LSHL;
 import static jdk.incubator.vector.VectorOperators.S2I;
 
+import dev.nibble.kernel.tile.Int4Tile;
 import dev.nibble.tensor.Half;
 import java.lang.foreign.MemorySegment;
 import jdk.incubator.vector.FloatVector;
@@ -18,11 +19,12 @@ final class MinimumKernel256 {
   /**
    * Adds (8 × scale + minimum) × sum of a block's inputs, block by block, to a tile's 16 outputs of one vector.
    *
-   * @param scales where the first block's binary16 scales are; the next ones are {@code stride} bytes further each
-   * @param minimums where the first block's binary16 minimums are; the next ones follow
+   * @param tile where it begins: blocks, each of which begins with its scales, and then the minimums
    * @param sums of the blocks' inputs, from {@code sumsAt} on
    */
-  static void add(MemorySegment tiles, long scales, long stride, long minimums, int blocks, float[] sums, int sumsAt, float[] out, int outAt) {
+  static void add(MemorySegment tiles, long tile, int blocks, float[] sums, int sumsAt, float[] out, int outAt) {
+    long scales = tile;
+    long minimums = tile + (long) blocks * Int4Tile.BLOCK_BYTES;
     FloatVector out0 = FloatVector.fromArray(Lanes256.FLOATS, out, outAt);
     FloatVector out1 = FloatVector.fromArray(Lanes256.FLOATS, out, outAt + 8);
     FloatVector eight = FloatVector.broadcast(Lanes256.FLOATS, 8f);
@@ -38,8 +40,8 @@ final class MinimumKernel256 {
       FloatVector minimum1 = ((IntVector) ShortVector.fromMemorySegment(Lanes256.HALF_SHORTS, tiles, minimums + 16, LITTLE_ENDIAN).convertShape(S2I, Lanes256.INTS, 0))
           .lanewise(LSHL, 13).and(Half.FLOAT_BITS).reinterpretAsFloats().mul(Half.FLOAT_SCALE);
       out1 = scale1.fma(eight, minimum1).fma(sum, out1);
-      scales += stride;
-      minimums += 32;
+      scales += Int4Tile.BLOCK_BYTES;
+      minimums += Int4Tile.MINIMUM_BYTES;
     }
     out0.intoArray(out, outAt);
     out1.intoArray(out, outAt + 8);
@@ -50,7 +52,9 @@ final class MinimumKernel256 {
    *
    * @param outStride from one vector's outputs to the next one's
    */
-  static void addFour(MemorySegment tiles, long scales, long stride, long minimums, int blocks, float[] sums, int sumsAt, float[] out, int outAt, int outStride) {
+  static void addFour(MemorySegment tiles, long tile, int blocks, float[] sums, int sumsAt, float[] out, int outAt, int outStride) {
+    long scales = tile;
+    long minimums = tile + (long) blocks * Int4Tile.BLOCK_BYTES;
     FloatVector out0a = FloatVector.fromArray(Lanes256.FLOATS, out, outAt);
     FloatVector out0b = FloatVector.fromArray(Lanes256.FLOATS, out, outAt + 8);
     FloatVector out1a = FloatVector.fromArray(Lanes256.FLOATS, out, outAt + outStride);
@@ -83,8 +87,8 @@ final class MinimumKernel256 {
       FloatVector sum3 = FloatVector.broadcast(Lanes256.FLOATS, sums[b + 3 * blocks]);
       out3a = all0.fma(sum3, out3a);
       out3b = all1.fma(sum3, out3b);
-      scales += stride;
-      minimums += 32;
+      scales += Int4Tile.BLOCK_BYTES;
+      minimums += Int4Tile.MINIMUM_BYTES;
     }
     out0a.intoArray(out, outAt);
     out0b.intoArray(out, outAt + 8);

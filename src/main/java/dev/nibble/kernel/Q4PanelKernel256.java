@@ -85,7 +85,7 @@ final class Q4PanelKernel256 {
       ShortVector accC1 = ShortVector.zero(Lanes256.SHORTS);
       ShortVector accD0 = ShortVector.zero(Lanes256.SHORTS);
       ShortVector accD1 = ShortVector.zero(Lanes256.SHORTS);
-      for (int pair = 0; pair < Activations.PAIRS; pair += 2) {
+      for (int pair = 0; pair < TileLayout.PAIRS; pair += 2) {
         ShortVector w0 = ShortVector.fromArray(Lanes256.SHORTS, weights, weightAt);
         ShortVector w1 = ShortVector.fromArray(Lanes256.SHORTS, weights, weightAt + 16);
         ShortVector xA = FloatVector.broadcast(Lanes256.FLOATS, pairs[at]).reinterpretAsShorts();

@@ -57,7 +57,7 @@ final class Q4PanelKernel512 {
       ShortVector accC1 = ShortVector.zero(Lanes512.SHORTS);
       ShortVector accD0 = ShortVector.zero(Lanes512.SHORTS);
       ShortVector accD1 = ShortVector.zero(Lanes512.SHORTS);
-      for (int pair = 0; pair < Activations.PAIRS; pair += 2) {
+      for (int pair = 0; pair < TileLayout.PAIRS; pair += 2) {
         ShortVector w0 = ShortVector.fromArray(Lanes512.SHORTS, weights, weightAt);
         ShortVector w1 = ShortVector.fromArray(Lanes512.SHORTS, weights, weightAt + SECOND_WEIGHTS);
         ShortVector xA = FloatVector.broadcast(Lanes512.FLOATS, pairs[at]).reinterpretAsShorts();
