@@ -35,6 +35,13 @@ final class PackageRulesTest {
         .onlyDependOnClassesThat().resideInAnyPackage("dev.nibble.kernel.tile..", "dev.nibble.tensor..", "java..").check(classes);
   }
 
+  /** A vector outside a kernel would be boxed in a native image; and there may be no Vector API, of which only providers that need it may hear. */
+  @Test
+  void vectorsStayInKernels() {
+    noClasses().that().resideInAPackage("dev.nibble..").and().haveNameNotMatching("dev\\.nibble\\.kernel\\.(.*Kernel[0-9]*|Lanes[0-9]+|VectorWidth)")
+        .should().dependOnClassesThat().resideInAPackage("jdk.incubator.vector..").check(classes);
+  }
+
   @Test
   void kernelsKnowNothingAbove() {
     forbid("dev.nibble.kernel..", "dev.nibble.format..", "dev.nibble.quant..", "dev.nibble.tokenizer..", "dev.nibble.model..",
