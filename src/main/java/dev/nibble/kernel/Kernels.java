@@ -19,7 +19,7 @@ public record Kernels(KernelProvider provider, List<NotTaken> notTaken, Optional
   public static final KernelProvider VECTOR_128 = new VectorKernels128();
   /** Vector API, 256 bits (AVX2). */
   public static final KernelProvider VECTOR_256 = new VectorKernels256();
-  /** Vector API, 512 bits (AVX-512) where that gains. */
+  /** Vector API, 512 bits (AVX-512) where that gains: products of integers. */
   public static final KernelProvider VECTOR_512 = new VectorKernels512();
   /** All providers, the best first. */
   public static final List<KernelProvider> ALL = List.of(VECTOR_512, VECTOR_256, VECTOR_128, SCALAR);

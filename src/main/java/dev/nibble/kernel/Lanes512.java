@@ -1,6 +1,7 @@
 // Printed from src/main/templates/kernel/Lanes.java.txt by KernelPrinter; do not edit.
 package dev.nibble.kernel;
 
+import jdk.incubator.vector.ByteVector;
 import jdk.incubator.vector.FloatVector;
 import jdk.incubator.vector.IntVector;
 import jdk.incubator.vector.ShortVector;
@@ -12,6 +13,8 @@ final class Lanes512 {
   static final VectorSpecies<Short> SHORTS = ShortVector.SPECIES_512;
   /** 16 shorts, to be widened. */
   static final VectorSpecies<Short> HALF_SHORTS = ShortVector.SPECIES_256;
+  /** 16 bytes, to be widened. */
+  static final VectorSpecies<Byte> BYTES = ByteVector.SPECIES_128;
   /** 16 ints. */
   static final VectorSpecies<Integer> INTS = IntVector.SPECIES_512;
   /** 16 floats. */

@@ -195,8 +195,8 @@ final class Q4Kernel256 {
         ShortVector w1s3 = w1.lanewise(LSHR, 12);
         accA1 = accA1.add(w1s3.mul(xA3));
         accB1 = accB1.add(w1s3.mul(xB3));
-        ShortVector v0 = ShortVector.fromMemorySegment(Lanes256.SHORTS, weights, at + 64, LITTLE_ENDIAN);
-        ShortVector v1 = ShortVector.fromMemorySegment(Lanes256.SHORTS, weights, at + 96, LITTLE_ENDIAN);
+        ShortVector v0 = ShortVector.fromMemorySegment(Lanes256.SHORTS, weights, at + Int4Tile.GROUP_BYTES, LITTLE_ENDIAN);
+        ShortVector v1 = ShortVector.fromMemorySegment(Lanes256.SHORTS, weights, at + Int4Tile.GROUP_BYTES + 32, LITTLE_ENDIAN);
         ShortVector xA4 = FloatVector.broadcast(Lanes256.FLOATS, steps[stepsA + 4]).reinterpretAsShorts();
         ShortVector xB4 = FloatVector.broadcast(Lanes256.FLOATS, steps[stepsB + 4]).reinterpretAsShorts();
         accA0 = accA0.add(v0.mul(xA4));

@@ -12,7 +12,7 @@ import jdk.incubator.vector.ShortVector;
 
 /**
  * As {@link Q4PanelKernel256}, by vectors of 512 bits: a vector holds all rows of a tile, and two tiles share the inputs that are broadcast, which is what
- * gains (one tile is no faster than by vectors of 256 bits). There is no other kernel of that width, since decoding is as fast as memory by less.
+ * gains (one tile is no faster than by vectors of 256 bits).
  */
 final class Q4PanelKernel512 {
   /** Shorts of a pair of inputs: two for each row. */

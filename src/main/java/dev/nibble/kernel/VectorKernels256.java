@@ -52,7 +52,7 @@ sealed class VectorKernels256 extends VectorKernels permits VectorKernels512 {
   }
 
   /** What fours of tokens leave: two at a time tile by tile; an odd last one with four tiles at once, where there are fewer the last of them several times. */
-  private static void int4Rest(
+  void int4Rest(
       MemorySegment data, long tileBytes, int blocks, Activations x, int fours, int tokens, float[] out, int stride, int first, int last) {
     int pairs = blocks * TileLayout.PAIRS;
     int even = tokens & -2;
@@ -72,7 +72,7 @@ sealed class VectorKernels256 extends VectorKernels permits VectorKernels512 {
     }
   }
 
-  private static void minimums(MemorySegment data, long tileBytes, int blocks, Activations x, int tokens, float[] out, int stride, int first, int last) {
+  void minimums(MemorySegment data, long tileBytes, int blocks, Activations x, int tokens, float[] out, int stride, int first, int last) {
     int fours = tokens & -4;
     for (int tile = first; tile < last; tile++) {
       long at = tile * tileBytes;
@@ -94,7 +94,7 @@ sealed class VectorKernels256 extends VectorKernels permits VectorKernels512 {
   }
 
   /** Two tiles, which may be the same: two tokens at a time tile by tile, an odd last one with both tiles at once. */
-  private static void int8Pair(
+  void int8Pair(
       MemorySegment data, long tileBytes, boolean sixBits, int blocks, Activations x, int tokens, float[] out, int stride, int first, int last) {
     int pairs = blocks * TileLayout.PAIRS;
     int even = tokens & -2;
