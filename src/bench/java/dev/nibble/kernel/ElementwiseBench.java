@@ -24,8 +24,8 @@ public final class ElementwiseBench {
     float[] cosines = new float[HEAD_WIDTH];
     float[] sines = new float[HEAD_WIDTH];
     java.util.Arrays.fill(cosines, 1); // rotating again and again must leave ordinary numbers
-    Elementwise scalar = new Elementwise(KernelMode.SCALAR);
-    Elementwise vectors = new Elementwise(KernelMode.VECTOR_128);
+    Elementwise scalar = new Elementwise(Kernels.SCALAR);
+    Elementwise vectors = new Elementwise(Kernels.VECTOR_128);
     System.out.printf(Locale.ROOT, "%-28s %10s %10s%n", "", "plain ns", "vector ns");
     compare("norm of " + width, scalar, vectors, code -> code.rmsNorm(x, 0, weight, 1e-5f, out, 0));
     compare("add + norm of " + width, scalar, vectors, code -> code.addThenNorm(x, 0, added, 0, weight, 1e-5f, out, 0));
@@ -34,7 +34,7 @@ public final class ElementwiseBench {
     compare("rotate " + width + ", halves", scalar, vectors, code -> code.rotateHalves(x, 0, width / HEAD_WIDTH, HEAD_WIDTH, cosines, sines, 0));
     Activations activations = new Activations(1, hidden);
     System.arraycopy(added, 0, activations.values(), 0, hidden);
-    System.out.printf(Locale.ROOT, "%-28s %10s %10.0f%n", "quantise " + hidden, "", nanos(() -> activations.quantize(0, KernelMode.VECTOR_128)));
+    System.out.printf(Locale.ROOT, "%-28s %10s %10.0f%n", "quantise " + hidden, "", nanos(() -> activations.quantize(0, Kernels.VECTOR_128)));
     System.out.printf(Locale.ROOT, "%-28s %10s %10.0f%n", "table row of " + HEAD_WIDTH, "", nanos(() -> {
       for (int i = 0; i < HEAD_WIDTH / 2; i++) {
         out[2 * i] = (float) Angles.cosine(1000 / (i + 1.0));

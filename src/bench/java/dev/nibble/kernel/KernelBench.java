@@ -81,7 +81,7 @@ public class KernelBench {
         x.values()[i] = i % 255 - 127;
       }
       for (int token = 0; token < tokens; token++) {
-        x.quantize(token, KernelMode.SCALAR);
+        x.quantize(token, Kernels.SCALAR);
       }
       out = new float[tokens * TiledMatrix.padded(ROWS)];
     }
@@ -107,7 +107,7 @@ public class KernelBench {
     @Setup
     public void fill() {
       pool = new WorkerPool(threads);
-      buffer = Arena.global().allocate((long) READ_PIECES * BandwidthCheck.PIECE_BYTES, 64);
+      buffer = Arena.global().allocate((long) READ_PIECES * KernelProvider.PIECE_BYTES, 64);
     }
 
     @TearDown
@@ -116,8 +116,8 @@ public class KernelBench {
     }
   }
 
-  static KernelMode modeOf(String name) {
-    return name.equals("best") ? KernelMode.detect().mode() : KernelMode.valueOf(name);
+  static KernelProvider modeOf(String name) {
+    return name.equals("best") ? Kernels.choose().provider() : Kernels.ALL.stream().filter(provider -> provider.toString().equals(name)).findAny().orElseThrow();
   }
 
   /** One product of a matrix with some vectors. */
@@ -132,8 +132,8 @@ public class KernelBench {
   @Benchmark
   public int[] read(Memory memory) {
     int[] sums = new int[memory.threads * 16]; // a cache line each
-    KernelMode mode = modeOf(memory.mode);
-    memory.pool.run(READ_PIECES, 1, (worker, from, to) -> sums[worker * 16] += BandwidthCheck.read(memory.buffer, from, to, mode));
+    KernelProvider mode = modeOf(memory.mode);
+    memory.pool.run(READ_PIECES, 1, (worker, from, to) -> sums[worker * 16] += mode.read(memory.buffer, from, to));
     return sums;
   }
 
@@ -147,12 +147,12 @@ public class KernelBench {
     Map<String, Double> bandwidths = new HashMap<>(); // by threads and mode
     for (RunResult result : results) {
       if (result.getParams().getBenchmark().endsWith(".read")) {
-        bandwidths.put(key(result), (double) READ_PIECES * BandwidthCheck.PIECE_BYTES / result.getPrimaryResult().getScore());
+        bandwidths.put(key(result), (double) READ_PIECES * KernelProvider.PIECE_BYTES / result.getPrimaryResult().getScore());
       }
     }
     System.out.printf(Locale.ROOT, "%n%-6s %6s %7s %-10s %9s %8s %8s %14s%n", "format", "tokens", "threads", "mode", "memory MB", "GB/s", "GMAC/s", "of bandwidth");
     bandwidths.forEach((key, speed) -> System.out.printf(Locale.ROOT, "%-6s %6s %7s %-10s %9s %8.1f %8s %14s%n", "read", "", key.split(" ")[0], key.split(" ")[1],
-        READ_PIECES * BandwidthCheck.PIECE_BYTES / 1_000_000, speed, "", ""));
+        READ_PIECES * KernelProvider.PIECE_BYTES / 1_000_000, speed, "", ""));
     for (RunResult result : results) {
       if (result.getParams().getBenchmark().endsWith(".multiply")) {
         TensorFormat format = TensorFormat.valueOf(result.getParams().getParam("format"));

@@ -42,10 +42,10 @@ public final class VariantBench {
       x.values()[i] = (float) random.nextGaussian();
     }
     for (int token = 0; token < TOKENS; token++) {
-      x.quantize(token, KernelMode.SCALAR);
+      x.quantize(token, Kernels.SCALAR);
     }
     float[] expected = new float[TOKENS * ROWS];
-    Q4Reference.multiply(weights, BLOCKS, x, TOKENS, expected, ROWS, 0, tiles);
+    Q4Reference.multiply(weights, tileBytes, false, BLOCKS, x, TOKENS, expected, ROWS, 0, tiles);
 
     double[][] speeds = new double[Variants.NAMES.length][ROUNDS];
     for (int round = -1; round < ROUNDS; round++) {

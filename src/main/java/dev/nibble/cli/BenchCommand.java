@@ -8,7 +8,7 @@ import dev.nibble.eval.GreedyRun;
 import dev.nibble.eval.LogitsDigest;
 import dev.nibble.kernel.BandwidthCheck;
 import dev.nibble.kernel.KernelCheck;
-import dev.nibble.kernel.KernelMode;
+import dev.nibble.kernel.Kernels;
 import dev.nibble.kernel.PageKernelCheck;
 import dev.nibble.model.Decoder;
 import dev.nibble.model.DecoderLoader;
@@ -54,19 +54,19 @@ final class BenchCommand implements Callable<Integer> {
   }
 
   private static int compareKernels() {
-    KernelMode.Choice choice = KernelMode.detect();
-    if (!choice.reason().isEmpty()) {
-      System.out.println("plain loops are all there is: " + choice.reason());
+    Kernels kernels = Kernels.choose();
+    System.out.println(kernels);
+    if (!kernels.provider().vectors()) {
       return 0;
     }
     boolean passed = true;
-    System.out.printf(Locale.ROOT, "%-14s %6s %12s %12s %8s %8s%n", "layout", "tokens", "plain µs", choice.mode() + " µs", "gain", "GMAC/s");
-    for (KernelCheck.Result result : KernelCheck.run(choice.mode())) {
+    System.out.printf(Locale.ROOT, "%-14s %6s %12s %12s %8s %8s%n", "layout", "tokens", "plain µs", kernels.provider() + " µs", "gain", "GMAC/s");
+    for (KernelCheck.Result result : KernelCheck.run(kernels.provider())) {
       passed &= result.passes();
       System.out.printf(Locale.ROOT, "%-14s %6d %12.1f %12.1f %8.1f %8.1f%s%n", result.layout(), result.tokens(), result.scalarNanos() / 1e3,
           result.vectorNanos() / 1e3, result.gain(), result.multiplyAddsPerSecond() / 1e9, result.passes() ? "" : "  TOO SLOW: not vector code");
     }
-    for (PageKernelCheck.Result result : PageKernelCheck.run(choice.mode())) {
+    for (PageKernelCheck.Result result : PageKernelCheck.run(kernels.provider())) {
       passed &= result.passes();
       System.out.printf(Locale.ROOT, "%-18s %2d %12.1f %12.1f %8.1f%s%n", result.work(), result.rows(), result.scalarNanos() / 1e3,
           result.vectorNanos() / 1e3, result.gain(), result.passes() ? "" : "  TOO SLOW: not vector code");
@@ -115,17 +115,17 @@ final class BenchCommand implements Callable<Integer> {
   private ObjectNode description(ModelOpener.Opened opened) {
     ObjectNode out = JsonNodeFactory.instance.objectNode();
     out.put("model", opened.info().name()).put("prompt_tokens", prompt).put("generated_tokens", generated);
-    out.put("threads", opened.loaded().threads()).put("vector_bits", opened.loaded().kernels().mode().vectorBits());
+    out.put("threads", opened.loaded().threads()).put("vector_bits", opened.loaded().kernels().provider().vectorBits());
     out.put("kv_cache", opened.loaded().model().pages().shape().format().toString());
     out.put("kv_bytes_per_token", opened.loaded().model().pages().shape().bytesPerToken());
-    return out.put("kernels", opened.loaded().kernels().mode() + " " + opened.loaded().formats());
+    return out.put("kernels", opened.loaded().kernels().provider() + " " + opened.loaded().formats());
   }
 
   /** What part of a decoded token's time reading its weights, keys and values alone would have taken. */
   private void putRoofline(ObjectNode out, DecoderLoader.Loaded loaded, double secondsPerToken) throws IOException {
     long bytes = loaded.model().bytesPerToken(prompt + generated / 2); // at the mean position
     long available = memory(Path.of("/proc/meminfo"), "MemAvailable:");
-    double bandwidth = BandwidthCheck.bytesPerSecond(loaded.threads(), loaded.kernels().mode(),
+    double bandwidth = BandwidthCheck.bytesPerSecond(loaded.threads(), loaded.kernels().provider(),
         BandwidthCheck.bufferBytes(bytes, available == 0 ? Long.MAX_VALUE : available));
     out.put("bytes_per_token", bytes).put("memory_bandwidth_bytes_per_second", bandwidth);
     out.put("roofline_fraction", bytes / secondsPerToken / bandwidth);

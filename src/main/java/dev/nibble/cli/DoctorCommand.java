@@ -61,7 +61,8 @@ final class DoctorCommand implements Callable<Integer> {
   private void look(ModelOpener.Opened opened, OffloadSettings accelerators) throws InterruptedException {
     say(opened.memory().complaint().isEmpty(), "memory", opened.memory().complaint().orElse(opened.memory() + ", of which keys and values at most "
         + (opened.loaded().model().pages().limitBytes() >> 20)));
-    say(opened.whyNoVectors().isEmpty(), "vectors", opened.whyNoVectors().isEmpty() ? opened.vectorBits() + " bits" : opened.whyNoVectors());
+    say(opened.kernelComplaint().isEmpty(), "vectors", opened.kernelComplaint().orElse(opened.vectorBits() + " bits"));
+    say(true, "kernels", opened.kernelChoice());
     say(true, "model", opened.info().name() + ", " + opened.info().parameters() / 1_000_000 + " M parameters, context " + opened.info().contextLength());
     opened.tokenizer().remarks().forEach(remark -> say(true, "vocabulary", remark));
     say(true, "chat", opened.tokenizer().whyNoChat().map(why -> "not possible with this model: " + why).orElse("possible"));

@@ -97,10 +97,7 @@ final class ModelOptions {
     ProgressLine progress = new ProgressLine("loading");
     ModelOpener.Opened opened = opener.open(model(), Optional.empty(), cache(), packCache().map(ModelOptions::packs), progress::show);
     progress.clear();
-    String reason = opened.loaded().kernels().reason();
-    if (!reason.isEmpty()) {
-      System.err.println("nibble: matrix products run without vectors, many times slower: " + reason);
-    }
+    opened.kernelComplaint().ifPresent(complaint -> System.err.println("nibble: " + complaint));
     return opened;
   }
 

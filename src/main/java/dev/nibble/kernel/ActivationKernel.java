@@ -2,6 +2,7 @@ package dev.nibble.kernel;
 
 import static jdk.incubator.vector.VectorOperators.LSHL;
 
+import dev.nibble.kernel.tile.TileLayout;
 import jdk.incubator.vector.FloatVector;
 import jdk.incubator.vector.IntVector;
 import jdk.incubator.vector.VectorOperators;
@@ -15,27 +16,27 @@ final class ActivationKernel {
   static void quantize(Activations x, int block) {
     float[] values = x.values;
     int[] quants = x.quants;
-    int from = block * Activations.BLOCK;
+    int from = block * TileLayout.BLOCK;
     IntVector most = IntVector.zero(Lanes128.INTS);
-    for (int i = from; i < from + Activations.BLOCK; i += 4) {
+    for (int i = from; i < from + TileLayout.BLOCK; i += 4) {
       most = most.max(FloatVector.fromArray(Lanes128.FLOATS, values, i).reinterpretAsInts().and(Activations.MAGNITUDE));
     }
     float largest = Float.intBitsToFloat(most.reduceLanes(VectorOperators.MAX));
     FloatVector inverse = FloatVector.broadcast(Lanes128.FLOATS, Activations.inverse(largest));
     int round = Float.floatToRawIntBits(Activations.ROUND);
-    for (int i = from; i < from + Activations.BLOCK; i += 4) {
+    for (int i = from; i < from + TileLayout.BLOCK; i += 4) {
       FloatVector.fromArray(Lanes128.FLOATS, values, i).mul(inverse).add(Activations.ROUND).reinterpretAsInts().sub(round)
           .intoArray(quants, Activations.FRONT + i);
     }
     x.scales[block] = largest / Activations.LARGEST;
     IntVector notFirst = IntVector.fromArray(Lanes128.INTS, Lanes128.NOT_FIRST, 0);
-    int at = block * Activations.PAIRS;
+    int at = block * TileLayout.PAIRS;
     int low0 = 0;
     int high0 = 0;
     int low1 = 0;
     int high1 = 0;
     int first = Activations.FRONT + from;
-    for (int i = first; i < first + Activations.BLOCK; i += 8) {
+    for (int i = first; i < first + TileLayout.BLOCK; i += 8) {
       IntVector low = IntVector.fromArray(Lanes128.INTS, quants, i);
       IntVector high = IntVector.fromArray(Lanes128.INTS, quants, i + 4);
       low.and(0xffff).or(high.lanewise(LSHL, 16)).reinterpretAsFloats().intoArray(x.pairs, at);

@@ -14,7 +14,7 @@ public final class Activations {
   /** Inputs that share a scale: as many as a block of a tile of integers has. */
   public static final int BLOCK = TileLayout.BLOCK;
   /** Pairs of a block. */
-  static final int PAIRS = BLOCK / 2;
+  static final int PAIRS = TileLayout.PAIRS;
   /** 1.5 × 2^23: adding it to a float of magnitude below 2^22 rounds to an integer, halves to even, and leaves it in the low bits. */
   static final float ROUND = 12582912f;
   /** Unused quants before the first, so that a vector can be loaded from one to the left. */
@@ -71,49 +71,16 @@ public final class Activations {
   }
 
   /** Rounds a token's vector to int8, block by block: scale = largest magnitude / 127, halves to even. */
-  public void quantize(int token, KernelMode mode) {
-    quantize(token, 0, blocks, mode);
+  public void quantize(int token, KernelProvider kernels) {
+    quantize(token, 0, blocks, kernels);
   }
 
   /** Rounds some blocks of a token's vector: {@code fromBlock} to {@code toBlock - 1}. */
-  public void quantize(int token, int fromBlock, int toBlock, KernelMode mode) {
+  public void quantize(int token, int fromBlock, int toBlock, KernelProvider kernels) {
     if (token < 0 || fromBlock < 0 || toBlock > blocks || (token + 1) * stride > values.length) {
       throw new IllegalArgumentException("blocks " + fromBlock + " to " + toBlock + " of token " + token + " are outside");
     }
-    for (int block = token * blocks + fromBlock; block < token * blocks + toBlock; block++) {
-      switch (mode) {
-        case VECTOR_512, VECTOR_256, VECTOR_128 -> ActivationKernel.quantize(this, block);
-        case SCALAR -> quantizeScalar(block);
-      }
-    }
-  }
-
-  private void quantizeScalar(int block) {
-    int from = block * BLOCK;
-    int bits = 0;
-    for (int i = from; i < from + BLOCK; i++) {
-      bits = Math.max(bits, Float.floatToRawIntBits(values[i]) & MAGNITUDE);
-    }
-    float largest = Float.intBitsToFloat(bits);
-    float inverse = inverse(largest);
-    for (int i = from; i < from + BLOCK; i++) {
-      quants[FRONT + i] = Float.floatToRawIntBits(values[i] * inverse + ROUND) - Float.floatToRawIntBits(ROUND);
-    }
-    scales[block] = largest / LARGEST;
-    int[] low = new int[2];
-    int[] high = new int[2];
-    for (int i = 0; i < PAIRS; i++) {
-      int at = FRONT + from + i / 4 * 8 + i % 4;
-      int first = quants[at];
-      int second = quants[at + 4];
-      pairs[block * PAIRS + i] = Float.intBitsToFloat(pair(first, second));
-      int beforeFirst = i % 4 == 0 ? 0 : quants[at - 1];
-      int beforeSecond = i % 4 == 0 ? 0 : quants[at + 3];
-      steps[block * PAIRS + i] = Float.intBitsToFloat(pair(first - 16 * beforeFirst, second - 16 * beforeSecond));
-      low[i / 8] += first;
-      high[i / 8] += second;
-    }
-    offsets(block, low[0], high[0], low[1], high[1]);
+    kernels.quantize(this, token * blocks + fromBlock, token * blocks + toBlock);
   }
 
   /** Keeps what takes the offsets of weights out of a block's products; sums of the low and the high halves of its first and its last eight pairs. */

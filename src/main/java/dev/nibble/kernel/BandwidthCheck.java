@@ -2,7 +2,6 @@ package dev.nibble.kernel;
 
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
-import java.lang.foreign.ValueLayout;
 import java.util.concurrent.atomic.AtomicInteger;
 
 /**
@@ -19,10 +18,6 @@ public final class BandwidthCheck {
   private static final long LEAST_BYTES = 256L << 20;
   /** 1 GiB: filled and read in less than a second even by small machines, and twice the largest cache seen. */
   private static final long MOST_BYTES = 1L << 30;
-  /** Work of a thread at a time: pages in order, long enough for the processor to fetch ahead. */
-  static final int PIECE_BYTES = 1 << 20;
-  /** Plain loops read copies of this size, which stay in the first-level cache. */
-  private static final int COPY_LONGS = 2048;
   private static final int WARM_UPS = 64; // pieces; loops of 8192 rounds each are compiled within a few
   private static final int MOST_PASSES = 12;
   private static final long PATIENCE_NANOS = 400_000_000L;
@@ -32,7 +27,7 @@ public final class BandwidthCheck {
   /** Size of the buffer that goes with a program that reads {@code bytes} again and again, where {@code available} memory is free. */
   public static long bufferBytes(long bytes, long available) {
     long wanted = Math.clamp(4 * bytes, LEAST_BYTES, MOST_BYTES);
-    return Math.max(PIECE_BYTES, Math.min(wanted, available / 2) / PIECE_BYTES * PIECE_BYTES);
+    return Math.max(KernelProvider.PIECE_BYTES, Math.min(wanted, available / 2) / KernelProvider.PIECE_BYTES * KernelProvider.PIECE_BYTES);
   }
 
   /**
@@ -41,52 +36,27 @@ public final class BandwidthCheck {
    * @param bytes of the buffer; it stays allocated until the process ends, since not every native image can give memory back that
    *     several threads use
    */
-  public static double bytesPerSecond(int threads, KernelMode mode, long bytes) {
-    int pieces = Math.toIntExact(bytes / PIECE_BYTES);
-    MemorySegment memory = Arena.global().allocate((long) pieces * PIECE_BYTES, 64);
+  public static double bytesPerSecond(int threads, KernelProvider kernels, long bytes) {
+    int pieces = Math.toIntExact(bytes / KernelProvider.PIECE_BYTES);
+    MemorySegment memory = Arena.global().allocate((long) pieces * KernelProvider.PIECE_BYTES, 64);
     AtomicInteger sum = new AtomicInteger();
     try (WorkerPool pool = new WorkerPool(threads)) {
       long end = System.nanoTime() + PATIENCE_NANOS;
       for (int i = 0; i < WARM_UPS && System.nanoTime() < end; i++) {
-        sum.addAndGet(read(memory, 0, 1, mode));
+        sum.addAndGet(kernels.read(memory, 0, 1));
       }
       long shortest = Long.MAX_VALUE;
       end = System.nanoTime() + PATIENCE_NANOS;
       for (int pass = 0; pass < MOST_PASSES && (pass == 0 || System.nanoTime() < end); pass++) {
         long start = System.nanoTime();
-        pool.run(pieces, 1, (worker, from, to) -> sum.addAndGet(read(memory, from, to, mode)));
+        pool.run(pieces, 1, (worker, from, to) -> sum.addAndGet(kernels.read(memory, from, to)));
         shortest = Math.min(shortest, System.nanoTime() - start);
       }
       // Also keeps a compiler from leaving out reads whose result nobody looks at.
       if (sum.get() != 0) {
         throw new IllegalStateException("fresh memory is not zero");
       }
-      return 1e9 * pieces * PIECE_BYTES / shortest;
+      return 1e9 * pieces * KernelProvider.PIECE_BYTES / shortest;
     }
-  }
-
-  /** Sum of all ints of some pieces. */
-  static int read(MemorySegment memory, int from, int to, KernelMode mode) {
-    return switch (mode) {
-      case VECTOR_512, VECTOR_256 -> ReadKernel.wide(memory, from, to);
-      case VECTOR_128 -> ReadKernel.narrow(memory, from, to);
-      case SCALAR -> plain(memory, from, to);
-    };
-  }
-
-  /** By copies, as a single value read from native memory costs far more than its eight bytes in some native images. */
-  private static int plain(MemorySegment memory, int from, int to) {
-    long[] copy = new long[COPY_LONGS];
-    long a = 0;
-    long b = 0;
-    long end = (long) to * PIECE_BYTES;
-    for (long at = (long) from * PIECE_BYTES; at < end; at += COPY_LONGS * Long.BYTES) {
-      MemorySegment.copy(memory, ValueLayout.JAVA_LONG, at, copy, 0, COPY_LONGS);
-      for (int i = 0; i < COPY_LONGS; i += 2) {
-        a += copy[i];
-        b += copy[i + 1];
-      }
-    }
-    return Long.hashCode(a + b);
   }
 }

@@ -1,73 +1,44 @@
 package dev.nibble.kernel;
 
 /**
- * What stands between matrix products: norms, SiLU, rotary embedding and sums, on rows of floats. Same bits in every mode:
+ * What stands between matrix products: norms, SiLU, rotary embedding and sums, on rows of floats. Same bits by every provider:
  * {@link FloatMath} is the reference. Nothing is allocated, and any number of threads may use one object.
  */
 public final class Elementwise {
-  private final boolean vectors;
+  private final KernelProvider kernels;
 
-  public Elementwise(KernelMode mode) {
-    vectors = switch (mode) {
-      // One width for all: 128 bits keep up with the caches here, and are the same code on NEON.
-      case VECTOR_512, VECTOR_256, VECTOR_128 -> true;
-      case SCALAR -> false;
-    };
+  public Elementwise(KernelProvider kernels) {
+    this.kernels = kernels;
   }
 
   /** Root mean square norm (Zhang and Sennrich 2019): out[to + i] = x[from + i] / sqrt(mean(x²) + epsilon) × weight[i], for all of weight. */
   public void rmsNorm(float[] x, int from, float[] weight, float epsilon, float[] out, int to) {
-    if (vectors && weight.length % FloatMath.PARTIALS == 0) {
-      ElementwiseKernel.rmsNorm(x, from, weight, epsilon, out, to);
-    } else {
-      FloatMath.rmsNorm(x, from, weight, epsilon, out, to);
-    }
+    kernels.rmsNorm(x, from, weight, epsilon, out, to);
   }
 
   /** {@link #add} and then {@link #rmsNorm} of the sum, in one pass. */
   public void addThenNorm(float[] x, int from, float[] added, int addedFrom, float[] weight, float epsilon, float[] out, int to) {
-    if (vectors && weight.length % FloatMath.PARTIALS == 0) {
-      ElementwiseKernel.addThenNorm(x, from, added, addedFrom, weight, epsilon, out, to);
-    } else {
-      FloatMath.add(x, from, added, addedFrom, weight.length);
-      FloatMath.rmsNorm(x, from, weight, epsilon, out, to);
-    }
+    kernels.addThenNorm(x, from, added, addedFrom, weight, epsilon, out, to);
   }
 
   /** x[from + i] += added[addedFrom + i]. */
   public void add(float[] x, int from, float[] added, int addedFrom, int count) {
-    int head = vectors ? ElementwiseKernel.whole(count) : 0;
-    if (head > 0) {
-      ElementwiseKernel.add(x, from, added, addedFrom, head);
-    }
-    FloatMath.add(x, from + head, added, addedFrom + head, count - head);
+    kernels.add(x, from, added, addedFrom, count);
   }
 
   /** out[to + i] = silu(gate[gateFrom + i]) × up[upFrom + i] (SwiGLU, Shazeer 2020). */
   public void gatedSilu(float[] gate, int gateFrom, float[] up, int upFrom, int count, float[] out, int to) {
-    int head = vectors ? ElementwiseKernel.whole(count) : 0;
-    if (head > 0) {
-      ElementwiseKernel.gatedSilu(gate, gateFrom, up, upFrom, head, out, to);
-    }
-    FloatMath.gatedSilu(gate, gateFrom + head, up, upFrom + head, count - head, out, to + head);
+    kernels.gatedSilu(gate, gateFrom, up, upFrom, count, out, to);
   }
 
   /** out[to + i] = gelu(gate[gateFrom + i]) × up[upFrom + i], GELU by its formula with tanh (GeGLU, Shazeer 2020). */
   public void gatedGelu(float[] gate, int gateFrom, float[] up, int upFrom, int count, float[] out, int to) {
-    int head = vectors ? ElementwiseKernel.whole(count) : 0;
-    if (head > 0) {
-      ElementwiseKernel.gatedGelu(gate, gateFrom, up, upFrom, head, out, to);
-    }
-    FloatMath.gatedGelu(gate, gateFrom + head, up, upFrom + head, count - head, out, to + head);
+    kernels.gatedGelu(gate, gateFrom, up, upFrom, count, out, to);
   }
 
   /** x[from + i] = cap × tanh(x[from + i] / cap) (Gemma 2, 2024). */
   public void softcap(float[] x, int from, int count, float cap) {
-    int head = vectors ? ElementwiseKernel.whole(count) : 0;
-    if (head > 0) {
-      ElementwiseKernel.softcap(x, from, head, cap);
-    }
-    FloatMath.softcap(x, from + head, count - head, cap);
+    kernels.softcap(x, from, count, cap);
   }
 
   /**
@@ -79,19 +50,11 @@ public final class Elementwise {
    * @param sines [width], likewise
    */
   public void rotateAdjacent(float[] x, int from, int heads, int width, float[] cosines, float[] sines, int table) {
-    if (vectors && width % 4 == 0) {
-      ElementwiseKernel.rotateAdjacent(x, from, heads, width, cosines, sines, table);
-    } else {
-      FloatMath.rotateAdjacent(x, from, heads, width, cosines, sines, table);
-    }
+    kernels.rotateAdjacent(x, from, heads, width, cosines, sines, table);
   }
 
   /** As {@link #rotateAdjacent}, pairs being channels i and i + width / 2. */
   public void rotateHalves(float[] x, int from, int heads, int width, float[] cosines, float[] sines, int table) {
-    if (vectors && width % 8 == 0) {
-      ElementwiseKernel.rotateHalves(x, from, heads, width, cosines, sines, table);
-    } else {
-      FloatMath.rotateHalves(x, from, heads, width, cosines, sines, table);
-    }
+    kernels.rotateHalves(x, from, heads, width, cosines, sines, table);
   }
 }

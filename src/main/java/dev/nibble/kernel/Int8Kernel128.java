@@ -1,3 +1,4 @@
+// Printed from src/main/templates/kernel/Int8Kernel.java.txt by KernelPrinter; do not edit.
 package dev.nibble.kernel;
 
 import static java.nio.ByteOrder.LITTLE_ENDIAN;
@@ -9,6 +10,7 @@ import static jdk.incubator.vector.VectorOperators.LSHR;
 import static jdk.incubator.vector.VectorOperators.S2I;
 
 import dev.nibble.kernel.tile.Int8Tile;
+import dev.nibble.kernel.tile.TileLayout;
 import dev.nibble.tensor.Half;
 import java.lang.foreign.MemorySegment;
 import jdk.incubator.vector.ByteVector;
@@ -174,22 +176,22 @@ final class Int8Kernel128 {
         }
         IntVector intA0 = accA0.reinterpretAsInts();
         FloatVector subA0 = sA0.mul((FloatVector) ((IntVector) ByteVector
-            .fromMemorySegment(Lanes128.BYTES, weights, tileA + Int8Tile.SCALE_BYTES + 16 * group + row, LITTLE_ENDIAN)
+            .fromMemorySegment(Lanes128.BYTES, weights, tileA + Int8Tile.SCALE_BYTES + TileLayout.ROWS * group + row, LITTLE_ENDIAN)
             .convertShape(B2I, Lanes128.INTS, 0)).convert(I2F, 0)).mul(scale);
         sumA0 = ((FloatVector) intA0.lanewise(LSHL, 16).lanewise(ASHR, 16).add(intA0.lanewise(ASHR, 16)).convert(I2F, 0)).fma(subA0, sumA0);
         IntVector intA1 = accA1.reinterpretAsInts();
         FloatVector subA1 = sA1.mul((FloatVector) ((IntVector) ByteVector
-            .fromMemorySegment(Lanes128.BYTES, weights, tileA + Int8Tile.SCALE_BYTES + 16 * group + row + 4, LITTLE_ENDIAN)
+            .fromMemorySegment(Lanes128.BYTES, weights, tileA + Int8Tile.SCALE_BYTES + TileLayout.ROWS * group + row + 4, LITTLE_ENDIAN)
             .convertShape(B2I, Lanes128.INTS, 0)).convert(I2F, 0)).mul(scale);
         sumA1 = ((FloatVector) intA1.lanewise(LSHL, 16).lanewise(ASHR, 16).add(intA1.lanewise(ASHR, 16)).convert(I2F, 0)).fma(subA1, sumA1);
         IntVector intB0 = accB0.reinterpretAsInts();
         FloatVector subB0 = sB0.mul((FloatVector) ((IntVector) ByteVector
-            .fromMemorySegment(Lanes128.BYTES, weights, tileB + Int8Tile.SCALE_BYTES + 16 * group + row, LITTLE_ENDIAN)
+            .fromMemorySegment(Lanes128.BYTES, weights, tileB + Int8Tile.SCALE_BYTES + TileLayout.ROWS * group + row, LITTLE_ENDIAN)
             .convertShape(B2I, Lanes128.INTS, 0)).convert(I2F, 0)).mul(scale);
         sumB0 = ((FloatVector) intB0.lanewise(LSHL, 16).lanewise(ASHR, 16).add(intB0.lanewise(ASHR, 16)).convert(I2F, 0)).fma(subB0, sumB0);
         IntVector intB1 = accB1.reinterpretAsInts();
         FloatVector subB1 = sB1.mul((FloatVector) ((IntVector) ByteVector
-            .fromMemorySegment(Lanes128.BYTES, weights, tileB + Int8Tile.SCALE_BYTES + 16 * group + row + 4, LITTLE_ENDIAN)
+            .fromMemorySegment(Lanes128.BYTES, weights, tileB + Int8Tile.SCALE_BYTES + TileLayout.ROWS * group + row + 4, LITTLE_ENDIAN)
             .convertShape(B2I, Lanes128.INTS, 0)).convert(I2F, 0)).mul(scale);
         sumB1 = ((FloatVector) intB1.lanewise(LSHL, 16).lanewise(ASHR, 16).add(intB1.lanewise(ASHR, 16)).convert(I2F, 0)).fma(subB1, sumB1);
       }
@@ -240,13 +242,13 @@ final class Int8Kernel128 {
           pairsA += 2;
           pairsB += 2;
         }
-        FloatVector sub0 = s0.mul((FloatVector) ((IntVector) ByteVector.fromMemorySegment(Lanes128.BYTES, weights, tile + Int8Tile.SCALE_BYTES + 16 * group + row, LITTLE_ENDIAN)
+        FloatVector sub0 = s0.mul((FloatVector) ((IntVector) ByteVector.fromMemorySegment(Lanes128.BYTES, weights, tile + Int8Tile.SCALE_BYTES + TileLayout.ROWS * group + row, LITTLE_ENDIAN)
             .convertShape(B2I, Lanes128.INTS, 0)).convert(I2F, 0));
         IntVector intA0 = accA0.reinterpretAsInts();
         sumA0 = ((FloatVector) intA0.lanewise(LSHL, 16).lanewise(ASHR, 16).add(intA0.lanewise(ASHR, 16)).convert(I2F, 0)).fma(sub0.mul(scales[blockA + b]), sumA0);
         IntVector intB0 = accB0.reinterpretAsInts();
         sumB0 = ((FloatVector) intB0.lanewise(LSHL, 16).lanewise(ASHR, 16).add(intB0.lanewise(ASHR, 16)).convert(I2F, 0)).fma(sub0.mul(scales[blockB + b]), sumB0);
-        FloatVector sub1 = s1.mul((FloatVector) ((IntVector) ByteVector.fromMemorySegment(Lanes128.BYTES, weights, tile + Int8Tile.SCALE_BYTES + 16 * group + row + 4, LITTLE_ENDIAN)
+        FloatVector sub1 = s1.mul((FloatVector) ((IntVector) ByteVector.fromMemorySegment(Lanes128.BYTES, weights, tile + Int8Tile.SCALE_BYTES + TileLayout.ROWS * group + row + 4, LITTLE_ENDIAN)
             .convertShape(B2I, Lanes128.INTS, 0)).convert(I2F, 0));
         IntVector intA1 = accA1.reinterpretAsInts();
         sumA1 = ((FloatVector) intA1.lanewise(LSHL, 16).lanewise(ASHR, 16).add(intA1.lanewise(ASHR, 16)).convert(I2F, 0)).fma(sub1.mul(scales[blockA + b]), sumA1);

@@ -1,3 +1,4 @@
+// Printed from src/main/templates/kernel/Int8Kernel.java.txt by KernelPrinter; do not edit.
 package dev.nibble.kernel;
 
 import static java.nio.ByteOrder.LITTLE_ENDIAN;
@@ -9,6 +10,7 @@ import static jdk.incubator.vector.VectorOperators.LSHR;
 import static jdk.incubator.vector.VectorOperators.S2I;
 
 import dev.nibble.kernel.tile.Int8Tile;
+import dev.nibble.kernel.tile.TileLayout;
 import dev.nibble.tensor.Half;
 import java.lang.foreign.MemorySegment;
 import jdk.incubator.vector.ByteVector;
@@ -27,39 +29,39 @@ final class Int8Kernel256 {
   static void eight(
       MemorySegment weights, long tileA, long tileB, int blocks, float[] pairs, int pairsAt, float[] scales, int block,
       float[] out, int outA, int outB) {
-    FloatVector sumA0 = FloatVector.zero(Lanes.FLOATS);
-    FloatVector sumA1 = FloatVector.zero(Lanes.FLOATS);
-    FloatVector sumB0 = FloatVector.zero(Lanes.FLOATS);
-    FloatVector sumB1 = FloatVector.zero(Lanes.FLOATS);
+    FloatVector sumA0 = FloatVector.zero(Lanes256.FLOATS);
+    FloatVector sumA1 = FloatVector.zero(Lanes256.FLOATS);
+    FloatVector sumB0 = FloatVector.zero(Lanes256.FLOATS);
+    FloatVector sumB1 = FloatVector.zero(Lanes256.FLOATS);
     for (int b = 0; b < blocks; b++) {
       float scale = scales[block + b];
-      FloatVector sA0 = ((IntVector) ShortVector.fromMemorySegment(Lanes.HALF_SHORTS, weights, tileA, LITTLE_ENDIAN).convertShape(S2I, Lanes.INTS, 0))
+      FloatVector sA0 = ((IntVector) ShortVector.fromMemorySegment(Lanes256.HALF_SHORTS, weights, tileA, LITTLE_ENDIAN).convertShape(S2I, Lanes256.INTS, 0))
           .lanewise(LSHL, 13).and(Half.FLOAT_BITS).reinterpretAsFloats().mul(Half.FLOAT_SCALE);
-      FloatVector sA1 = ((IntVector) ShortVector.fromMemorySegment(Lanes.HALF_SHORTS, weights, tileA + 16, LITTLE_ENDIAN).convertShape(S2I, Lanes.INTS, 0))
+      FloatVector sA1 = ((IntVector) ShortVector.fromMemorySegment(Lanes256.HALF_SHORTS, weights, tileA + 16, LITTLE_ENDIAN).convertShape(S2I, Lanes256.INTS, 0))
           .lanewise(LSHL, 13).and(Half.FLOAT_BITS).reinterpretAsFloats().mul(Half.FLOAT_SCALE);
-      FloatVector sB0 = ((IntVector) ShortVector.fromMemorySegment(Lanes.HALF_SHORTS, weights, tileB, LITTLE_ENDIAN).convertShape(S2I, Lanes.INTS, 0))
+      FloatVector sB0 = ((IntVector) ShortVector.fromMemorySegment(Lanes256.HALF_SHORTS, weights, tileB, LITTLE_ENDIAN).convertShape(S2I, Lanes256.INTS, 0))
           .lanewise(LSHL, 13).and(Half.FLOAT_BITS).reinterpretAsFloats().mul(Half.FLOAT_SCALE);
-      FloatVector sB1 = ((IntVector) ShortVector.fromMemorySegment(Lanes.HALF_SHORTS, weights, tileB + 16, LITTLE_ENDIAN).convertShape(S2I, Lanes.INTS, 0))
+      FloatVector sB1 = ((IntVector) ShortVector.fromMemorySegment(Lanes256.HALF_SHORTS, weights, tileB + 16, LITTLE_ENDIAN).convertShape(S2I, Lanes256.INTS, 0))
           .lanewise(LSHL, 13).and(Half.FLOAT_BITS).reinterpretAsFloats().mul(Half.FLOAT_SCALE);
-      IntVector accA0 = IntVector.zero(Lanes.INTS);
-      IntVector accA1 = IntVector.zero(Lanes.INTS);
-      IntVector accB0 = IntVector.zero(Lanes.INTS);
-      IntVector accB1 = IntVector.zero(Lanes.INTS);
+      IntVector accA0 = IntVector.zero(Lanes256.INTS);
+      IntVector accA1 = IntVector.zero(Lanes256.INTS);
+      IntVector accB0 = IntVector.zero(Lanes256.INTS);
+      IntVector accB1 = IntVector.zero(Lanes256.INTS);
       long atA = tileA + Int8Tile.SCALE_BYTES;
       long atB = tileB + Int8Tile.SCALE_BYTES;
       for (int j = 0; j < 2 * Int8Tile.GROUP_VECTORS; j++) {
-        ShortVector x0 = FloatVector.broadcast(Lanes.FLOATS, pairs[pairsAt]).reinterpretAsShorts();
-        ShortVector x1 = FloatVector.broadcast(Lanes.FLOATS, pairs[pairsAt + 1]).reinterpretAsShorts();
-        ShortVector wA0 = ShortVector.fromMemorySegment(Lanes.SHORTS, weights, atA, LITTLE_ENDIAN);
+        ShortVector x0 = FloatVector.broadcast(Lanes256.FLOATS, pairs[pairsAt]).reinterpretAsShorts();
+        ShortVector x1 = FloatVector.broadcast(Lanes256.FLOATS, pairs[pairsAt + 1]).reinterpretAsShorts();
+        ShortVector wA0 = ShortVector.fromMemorySegment(Lanes256.SHORTS, weights, atA, LITTLE_ENDIAN);
         IntVector twoA0 = wA0.lanewise(LSHL, 8).lanewise(ASHR, 8).mul(x0).add(wA0.lanewise(ASHR, 8).mul(x1)).reinterpretAsInts();
         accA0 = accA0.add(twoA0.lanewise(LSHL, 16).lanewise(ASHR, 16)).add(twoA0.lanewise(ASHR, 16));
-        ShortVector wA1 = ShortVector.fromMemorySegment(Lanes.SHORTS, weights, atA + 32, LITTLE_ENDIAN);
+        ShortVector wA1 = ShortVector.fromMemorySegment(Lanes256.SHORTS, weights, atA + 32, LITTLE_ENDIAN);
         IntVector twoA1 = wA1.lanewise(LSHL, 8).lanewise(ASHR, 8).mul(x0).add(wA1.lanewise(ASHR, 8).mul(x1)).reinterpretAsInts();
         accA1 = accA1.add(twoA1.lanewise(LSHL, 16).lanewise(ASHR, 16)).add(twoA1.lanewise(ASHR, 16));
-        ShortVector wB0 = ShortVector.fromMemorySegment(Lanes.SHORTS, weights, atB, LITTLE_ENDIAN);
+        ShortVector wB0 = ShortVector.fromMemorySegment(Lanes256.SHORTS, weights, atB, LITTLE_ENDIAN);
         IntVector twoB0 = wB0.lanewise(LSHL, 8).lanewise(ASHR, 8).mul(x0).add(wB0.lanewise(ASHR, 8).mul(x1)).reinterpretAsInts();
         accB0 = accB0.add(twoB0.lanewise(LSHL, 16).lanewise(ASHR, 16)).add(twoB0.lanewise(ASHR, 16));
-        ShortVector wB1 = ShortVector.fromMemorySegment(Lanes.SHORTS, weights, atB + 32, LITTLE_ENDIAN);
+        ShortVector wB1 = ShortVector.fromMemorySegment(Lanes256.SHORTS, weights, atB + 32, LITTLE_ENDIAN);
         IntVector twoB1 = wB1.lanewise(LSHL, 8).lanewise(ASHR, 8).mul(x0).add(wB1.lanewise(ASHR, 8).mul(x1)).reinterpretAsInts();
         accB1 = accB1.add(twoB1.lanewise(LSHL, 16).lanewise(ASHR, 16)).add(twoB1.lanewise(ASHR, 16));
         atA += Int8Tile.VECTOR_BYTES;
@@ -83,33 +85,33 @@ final class Int8Kernel256 {
   static void eightTwo(
       MemorySegment weights, long tile, int blocks, float[] pairs, int pairsA, int pairsB, float[] scales, int blockA, int blockB,
       float[] out, int outA, int outB) {
-    FloatVector sumA0 = FloatVector.zero(Lanes.FLOATS);
-    FloatVector sumA1 = FloatVector.zero(Lanes.FLOATS);
-    FloatVector sumB0 = FloatVector.zero(Lanes.FLOATS);
-    FloatVector sumB1 = FloatVector.zero(Lanes.FLOATS);
+    FloatVector sumA0 = FloatVector.zero(Lanes256.FLOATS);
+    FloatVector sumA1 = FloatVector.zero(Lanes256.FLOATS);
+    FloatVector sumB0 = FloatVector.zero(Lanes256.FLOATS);
+    FloatVector sumB1 = FloatVector.zero(Lanes256.FLOATS);
     for (int b = 0; b < blocks; b++) {
-      FloatVector s0 = ((IntVector) ShortVector.fromMemorySegment(Lanes.HALF_SHORTS, weights, tile, LITTLE_ENDIAN).convertShape(S2I, Lanes.INTS, 0))
+      FloatVector s0 = ((IntVector) ShortVector.fromMemorySegment(Lanes256.HALF_SHORTS, weights, tile, LITTLE_ENDIAN).convertShape(S2I, Lanes256.INTS, 0))
           .lanewise(LSHL, 13).and(Half.FLOAT_BITS).reinterpretAsFloats().mul(Half.FLOAT_SCALE);
-      FloatVector s1 = ((IntVector) ShortVector.fromMemorySegment(Lanes.HALF_SHORTS, weights, tile + 16, LITTLE_ENDIAN).convertShape(S2I, Lanes.INTS, 0))
+      FloatVector s1 = ((IntVector) ShortVector.fromMemorySegment(Lanes256.HALF_SHORTS, weights, tile + 16, LITTLE_ENDIAN).convertShape(S2I, Lanes256.INTS, 0))
           .lanewise(LSHL, 13).and(Half.FLOAT_BITS).reinterpretAsFloats().mul(Half.FLOAT_SCALE);
-      IntVector accA0 = IntVector.zero(Lanes.INTS);
-      IntVector accA1 = IntVector.zero(Lanes.INTS);
-      IntVector accB0 = IntVector.zero(Lanes.INTS);
-      IntVector accB1 = IntVector.zero(Lanes.INTS);
+      IntVector accA0 = IntVector.zero(Lanes256.INTS);
+      IntVector accA1 = IntVector.zero(Lanes256.INTS);
+      IntVector accB0 = IntVector.zero(Lanes256.INTS);
+      IntVector accB1 = IntVector.zero(Lanes256.INTS);
       long at = tile + Int8Tile.SCALE_BYTES;
       for (int j = 0; j < 2 * Int8Tile.GROUP_VECTORS; j++) {
-        ShortVector xA0 = FloatVector.broadcast(Lanes.FLOATS, pairs[pairsA]).reinterpretAsShorts();
-        ShortVector xA1 = FloatVector.broadcast(Lanes.FLOATS, pairs[pairsA + 1]).reinterpretAsShorts();
-        ShortVector xB0 = FloatVector.broadcast(Lanes.FLOATS, pairs[pairsB]).reinterpretAsShorts();
-        ShortVector xB1 = FloatVector.broadcast(Lanes.FLOATS, pairs[pairsB + 1]).reinterpretAsShorts();
-        ShortVector w0 = ShortVector.fromMemorySegment(Lanes.SHORTS, weights, at, LITTLE_ENDIAN);
+        ShortVector xA0 = FloatVector.broadcast(Lanes256.FLOATS, pairs[pairsA]).reinterpretAsShorts();
+        ShortVector xA1 = FloatVector.broadcast(Lanes256.FLOATS, pairs[pairsA + 1]).reinterpretAsShorts();
+        ShortVector xB0 = FloatVector.broadcast(Lanes256.FLOATS, pairs[pairsB]).reinterpretAsShorts();
+        ShortVector xB1 = FloatVector.broadcast(Lanes256.FLOATS, pairs[pairsB + 1]).reinterpretAsShorts();
+        ShortVector w0 = ShortVector.fromMemorySegment(Lanes256.SHORTS, weights, at, LITTLE_ENDIAN);
         ShortVector low0 = w0.lanewise(LSHL, 8).lanewise(ASHR, 8);
         ShortVector high0 = w0.lanewise(ASHR, 8);
         IntVector twoA0 = low0.mul(xA0).add(high0.mul(xA1)).reinterpretAsInts();
         accA0 = accA0.add(twoA0.lanewise(LSHL, 16).lanewise(ASHR, 16)).add(twoA0.lanewise(ASHR, 16));
         IntVector twoB0 = low0.mul(xB0).add(high0.mul(xB1)).reinterpretAsInts();
         accB0 = accB0.add(twoB0.lanewise(LSHL, 16).lanewise(ASHR, 16)).add(twoB0.lanewise(ASHR, 16));
-        ShortVector w1 = ShortVector.fromMemorySegment(Lanes.SHORTS, weights, at + 32, LITTLE_ENDIAN);
+        ShortVector w1 = ShortVector.fromMemorySegment(Lanes256.SHORTS, weights, at + 32, LITTLE_ENDIAN);
         ShortVector low1 = w1.lanewise(LSHL, 8).lanewise(ASHR, 8);
         ShortVector high1 = w1.lanewise(ASHR, 8);
         IntVector twoA1 = low1.mul(xA0).add(high1.mul(xA1)).reinterpretAsInts();
@@ -136,37 +138,37 @@ final class Int8Kernel256 {
   static void six(
       MemorySegment weights, long tileA, long tileB, int blocks, float[] pairs, int pairsAt, float[] scales, int[] offsets, int block,
       float[] out, int outA, int outB) {
-    FloatVector sumA0 = FloatVector.zero(Lanes.FLOATS);
-    FloatVector sumA1 = FloatVector.zero(Lanes.FLOATS);
-    FloatVector sumB0 = FloatVector.zero(Lanes.FLOATS);
-    FloatVector sumB1 = FloatVector.zero(Lanes.FLOATS);
+    FloatVector sumA0 = FloatVector.zero(Lanes256.FLOATS);
+    FloatVector sumA1 = FloatVector.zero(Lanes256.FLOATS);
+    FloatVector sumB0 = FloatVector.zero(Lanes256.FLOATS);
+    FloatVector sumB1 = FloatVector.zero(Lanes256.FLOATS);
     for (int b = 0; b < blocks; b++) {
       float scale = scales[block + b];
-      FloatVector sA0 = ((IntVector) ShortVector.fromMemorySegment(Lanes.HALF_SHORTS, weights, tileA, LITTLE_ENDIAN).convertShape(S2I, Lanes.INTS, 0))
+      FloatVector sA0 = ((IntVector) ShortVector.fromMemorySegment(Lanes256.HALF_SHORTS, weights, tileA, LITTLE_ENDIAN).convertShape(S2I, Lanes256.INTS, 0))
           .lanewise(LSHL, 13).and(Half.FLOAT_BITS).reinterpretAsFloats().mul(Half.FLOAT_SCALE);
-      FloatVector sA1 = ((IntVector) ShortVector.fromMemorySegment(Lanes.HALF_SHORTS, weights, tileA + 16, LITTLE_ENDIAN).convertShape(S2I, Lanes.INTS, 0))
+      FloatVector sA1 = ((IntVector) ShortVector.fromMemorySegment(Lanes256.HALF_SHORTS, weights, tileA + 16, LITTLE_ENDIAN).convertShape(S2I, Lanes256.INTS, 0))
           .lanewise(LSHL, 13).and(Half.FLOAT_BITS).reinterpretAsFloats().mul(Half.FLOAT_SCALE);
-      FloatVector sB0 = ((IntVector) ShortVector.fromMemorySegment(Lanes.HALF_SHORTS, weights, tileB, LITTLE_ENDIAN).convertShape(S2I, Lanes.INTS, 0))
+      FloatVector sB0 = ((IntVector) ShortVector.fromMemorySegment(Lanes256.HALF_SHORTS, weights, tileB, LITTLE_ENDIAN).convertShape(S2I, Lanes256.INTS, 0))
           .lanewise(LSHL, 13).and(Half.FLOAT_BITS).reinterpretAsFloats().mul(Half.FLOAT_SCALE);
-      FloatVector sB1 = ((IntVector) ShortVector.fromMemorySegment(Lanes.HALF_SHORTS, weights, tileB + 16, LITTLE_ENDIAN).convertShape(S2I, Lanes.INTS, 0))
+      FloatVector sB1 = ((IntVector) ShortVector.fromMemorySegment(Lanes256.HALF_SHORTS, weights, tileB + 16, LITTLE_ENDIAN).convertShape(S2I, Lanes256.INTS, 0))
           .lanewise(LSHL, 13).and(Half.FLOAT_BITS).reinterpretAsFloats().mul(Half.FLOAT_SCALE);
       for (int group = 0; group < 2; group++) {
-        ShortVector accA0 = IntVector.broadcast(Lanes.INTS, offsets[2 * (block + b) + group]).reinterpretAsShorts();
+        ShortVector accA0 = IntVector.broadcast(Lanes256.INTS, offsets[2 * (block + b) + group]).reinterpretAsShorts();
         ShortVector accA1 = accA0;
         ShortVector accB0 = accA0;
         ShortVector accB1 = accA0;
         long atA = tileA + Int8Tile.SIX_BIT_SCALE_BYTES + (long) group * Int8Tile.GROUP_BYTES;
         long atB = tileB + Int8Tile.SIX_BIT_SCALE_BYTES + (long) group * Int8Tile.GROUP_BYTES;
         for (int j = 0; j < Int8Tile.GROUP_VECTORS; j++) {
-          ShortVector x0 = FloatVector.broadcast(Lanes.FLOATS, pairs[pairsAt]).reinterpretAsShorts();
-          ShortVector x1 = FloatVector.broadcast(Lanes.FLOATS, pairs[pairsAt + 1]).reinterpretAsShorts();
-          ShortVector wA0 = ShortVector.fromMemorySegment(Lanes.SHORTS, weights, atA, LITTLE_ENDIAN);
+          ShortVector x0 = FloatVector.broadcast(Lanes256.FLOATS, pairs[pairsAt]).reinterpretAsShorts();
+          ShortVector x1 = FloatVector.broadcast(Lanes256.FLOATS, pairs[pairsAt + 1]).reinterpretAsShorts();
+          ShortVector wA0 = ShortVector.fromMemorySegment(Lanes256.SHORTS, weights, atA, LITTLE_ENDIAN);
           accA0 = accA0.add(wA0.and((short) 0xff).mul(x0)).add(wA0.lanewise(LSHR, 8).mul(x1));
-          ShortVector wA1 = ShortVector.fromMemorySegment(Lanes.SHORTS, weights, atA + 32, LITTLE_ENDIAN);
+          ShortVector wA1 = ShortVector.fromMemorySegment(Lanes256.SHORTS, weights, atA + 32, LITTLE_ENDIAN);
           accA1 = accA1.add(wA1.and((short) 0xff).mul(x0)).add(wA1.lanewise(LSHR, 8).mul(x1));
-          ShortVector wB0 = ShortVector.fromMemorySegment(Lanes.SHORTS, weights, atB, LITTLE_ENDIAN);
+          ShortVector wB0 = ShortVector.fromMemorySegment(Lanes256.SHORTS, weights, atB, LITTLE_ENDIAN);
           accB0 = accB0.add(wB0.and((short) 0xff).mul(x0)).add(wB0.lanewise(LSHR, 8).mul(x1));
-          ShortVector wB1 = ShortVector.fromMemorySegment(Lanes.SHORTS, weights, atB + 32, LITTLE_ENDIAN);
+          ShortVector wB1 = ShortVector.fromMemorySegment(Lanes256.SHORTS, weights, atB + 32, LITTLE_ENDIAN);
           accB1 = accB1.add(wB1.and((short) 0xff).mul(x0)).add(wB1.lanewise(LSHR, 8).mul(x1));
           atA += Int8Tile.VECTOR_BYTES;
           atB += Int8Tile.VECTOR_BYTES;
@@ -174,23 +176,23 @@ final class Int8Kernel256 {
         }
         IntVector intA0 = accA0.reinterpretAsInts();
         FloatVector subA0 = sA0.mul((FloatVector) ((IntVector) ByteVector
-            .fromMemorySegment(Lanes.BYTES, weights, tileA + Int8Tile.SCALE_BYTES + 16 * group, LITTLE_ENDIAN)
-            .convertShape(B2I, Lanes.INTS, 0)).convert(I2F, 0)).mul(scale);
+            .fromMemorySegment(Lanes256.BYTES, weights, tileA + Int8Tile.SCALE_BYTES + TileLayout.ROWS * group, LITTLE_ENDIAN)
+            .convertShape(B2I, Lanes256.INTS, 0)).convert(I2F, 0)).mul(scale);
         sumA0 = ((FloatVector) intA0.lanewise(LSHL, 16).lanewise(ASHR, 16).add(intA0.lanewise(ASHR, 16)).convert(I2F, 0)).fma(subA0, sumA0);
         IntVector intA1 = accA1.reinterpretAsInts();
         FloatVector subA1 = sA1.mul((FloatVector) ((IntVector) ByteVector
-            .fromMemorySegment(Lanes.BYTES, weights, tileA + Int8Tile.SCALE_BYTES + 16 * group + 8, LITTLE_ENDIAN)
-            .convertShape(B2I, Lanes.INTS, 0)).convert(I2F, 0)).mul(scale);
+            .fromMemorySegment(Lanes256.BYTES, weights, tileA + Int8Tile.SCALE_BYTES + TileLayout.ROWS * group + 8, LITTLE_ENDIAN)
+            .convertShape(B2I, Lanes256.INTS, 0)).convert(I2F, 0)).mul(scale);
         sumA1 = ((FloatVector) intA1.lanewise(LSHL, 16).lanewise(ASHR, 16).add(intA1.lanewise(ASHR, 16)).convert(I2F, 0)).fma(subA1, sumA1);
         IntVector intB0 = accB0.reinterpretAsInts();
         FloatVector subB0 = sB0.mul((FloatVector) ((IntVector) ByteVector
-            .fromMemorySegment(Lanes.BYTES, weights, tileB + Int8Tile.SCALE_BYTES + 16 * group, LITTLE_ENDIAN)
-            .convertShape(B2I, Lanes.INTS, 0)).convert(I2F, 0)).mul(scale);
+            .fromMemorySegment(Lanes256.BYTES, weights, tileB + Int8Tile.SCALE_BYTES + TileLayout.ROWS * group, LITTLE_ENDIAN)
+            .convertShape(B2I, Lanes256.INTS, 0)).convert(I2F, 0)).mul(scale);
         sumB0 = ((FloatVector) intB0.lanewise(LSHL, 16).lanewise(ASHR, 16).add(intB0.lanewise(ASHR, 16)).convert(I2F, 0)).fma(subB0, sumB0);
         IntVector intB1 = accB1.reinterpretAsInts();
         FloatVector subB1 = sB1.mul((FloatVector) ((IntVector) ByteVector
-            .fromMemorySegment(Lanes.BYTES, weights, tileB + Int8Tile.SCALE_BYTES + 16 * group + 8, LITTLE_ENDIAN)
-            .convertShape(B2I, Lanes.INTS, 0)).convert(I2F, 0)).mul(scale);
+            .fromMemorySegment(Lanes256.BYTES, weights, tileB + Int8Tile.SCALE_BYTES + TileLayout.ROWS * group + 8, LITTLE_ENDIAN)
+            .convertShape(B2I, Lanes256.INTS, 0)).convert(I2F, 0)).mul(scale);
         sumB1 = ((FloatVector) intB1.lanewise(LSHL, 16).lanewise(ASHR, 16).add(intB1.lanewise(ASHR, 16)).convert(I2F, 0)).fma(subB1, sumB1);
       }
       tileA += Int8Tile.SIX_BIT_BLOCK_BYTES;
@@ -206,32 +208,32 @@ final class Int8Kernel256 {
   static void sixTwo(
       MemorySegment weights, long tile, int blocks, float[] pairs, int pairsA, int pairsB, float[] scales, int[] offsets, int blockA, int blockB,
       float[] out, int outA, int outB) {
-    FloatVector sumA0 = FloatVector.zero(Lanes.FLOATS);
-    FloatVector sumA1 = FloatVector.zero(Lanes.FLOATS);
-    FloatVector sumB0 = FloatVector.zero(Lanes.FLOATS);
-    FloatVector sumB1 = FloatVector.zero(Lanes.FLOATS);
+    FloatVector sumA0 = FloatVector.zero(Lanes256.FLOATS);
+    FloatVector sumA1 = FloatVector.zero(Lanes256.FLOATS);
+    FloatVector sumB0 = FloatVector.zero(Lanes256.FLOATS);
+    FloatVector sumB1 = FloatVector.zero(Lanes256.FLOATS);
     for (int b = 0; b < blocks; b++) {
-      FloatVector s0 = ((IntVector) ShortVector.fromMemorySegment(Lanes.HALF_SHORTS, weights, tile, LITTLE_ENDIAN).convertShape(S2I, Lanes.INTS, 0))
+      FloatVector s0 = ((IntVector) ShortVector.fromMemorySegment(Lanes256.HALF_SHORTS, weights, tile, LITTLE_ENDIAN).convertShape(S2I, Lanes256.INTS, 0))
           .lanewise(LSHL, 13).and(Half.FLOAT_BITS).reinterpretAsFloats().mul(Half.FLOAT_SCALE);
-      FloatVector s1 = ((IntVector) ShortVector.fromMemorySegment(Lanes.HALF_SHORTS, weights, tile + 16, LITTLE_ENDIAN).convertShape(S2I, Lanes.INTS, 0))
+      FloatVector s1 = ((IntVector) ShortVector.fromMemorySegment(Lanes256.HALF_SHORTS, weights, tile + 16, LITTLE_ENDIAN).convertShape(S2I, Lanes256.INTS, 0))
           .lanewise(LSHL, 13).and(Half.FLOAT_BITS).reinterpretAsFloats().mul(Half.FLOAT_SCALE);
       for (int group = 0; group < 2; group++) {
         long at = tile + Int8Tile.SIX_BIT_SCALE_BYTES + (long) group * Int8Tile.GROUP_BYTES;
-        ShortVector accA0 = IntVector.broadcast(Lanes.INTS, offsets[2 * (blockA + b) + group]).reinterpretAsShorts();
+        ShortVector accA0 = IntVector.broadcast(Lanes256.INTS, offsets[2 * (blockA + b) + group]).reinterpretAsShorts();
         ShortVector accA1 = accA0;
-        ShortVector accB0 = IntVector.broadcast(Lanes.INTS, offsets[2 * (blockB + b) + group]).reinterpretAsShorts();
+        ShortVector accB0 = IntVector.broadcast(Lanes256.INTS, offsets[2 * (blockB + b) + group]).reinterpretAsShorts();
         ShortVector accB1 = accB0;
         for (int j = 0; j < Int8Tile.GROUP_VECTORS; j++) {
-          ShortVector xA0 = FloatVector.broadcast(Lanes.FLOATS, pairs[pairsA]).reinterpretAsShorts();
-          ShortVector xA1 = FloatVector.broadcast(Lanes.FLOATS, pairs[pairsA + 1]).reinterpretAsShorts();
-          ShortVector xB0 = FloatVector.broadcast(Lanes.FLOATS, pairs[pairsB]).reinterpretAsShorts();
-          ShortVector xB1 = FloatVector.broadcast(Lanes.FLOATS, pairs[pairsB + 1]).reinterpretAsShorts();
-          ShortVector w0 = ShortVector.fromMemorySegment(Lanes.SHORTS, weights, at, LITTLE_ENDIAN);
+          ShortVector xA0 = FloatVector.broadcast(Lanes256.FLOATS, pairs[pairsA]).reinterpretAsShorts();
+          ShortVector xA1 = FloatVector.broadcast(Lanes256.FLOATS, pairs[pairsA + 1]).reinterpretAsShorts();
+          ShortVector xB0 = FloatVector.broadcast(Lanes256.FLOATS, pairs[pairsB]).reinterpretAsShorts();
+          ShortVector xB1 = FloatVector.broadcast(Lanes256.FLOATS, pairs[pairsB + 1]).reinterpretAsShorts();
+          ShortVector w0 = ShortVector.fromMemorySegment(Lanes256.SHORTS, weights, at, LITTLE_ENDIAN);
           ShortVector low0 = w0.and((short) 0xff);
           ShortVector high0 = w0.lanewise(LSHR, 8);
           accA0 = accA0.add(low0.mul(xA0)).add(high0.mul(xA1));
           accB0 = accB0.add(low0.mul(xB0)).add(high0.mul(xB1));
-          ShortVector w1 = ShortVector.fromMemorySegment(Lanes.SHORTS, weights, at + 32, LITTLE_ENDIAN);
+          ShortVector w1 = ShortVector.fromMemorySegment(Lanes256.SHORTS, weights, at + 32, LITTLE_ENDIAN);
           ShortVector low1 = w1.and((short) 0xff);
           ShortVector high1 = w1.lanewise(LSHR, 8);
           accA1 = accA1.add(low1.mul(xA0)).add(high1.mul(xA1));
@@ -240,14 +242,14 @@ final class Int8Kernel256 {
           pairsA += 2;
           pairsB += 2;
         }
-        FloatVector sub0 = s0.mul((FloatVector) ((IntVector) ByteVector.fromMemorySegment(Lanes.BYTES, weights, tile + Int8Tile.SCALE_BYTES + 16 * group, LITTLE_ENDIAN)
-            .convertShape(B2I, Lanes.INTS, 0)).convert(I2F, 0));
+        FloatVector sub0 = s0.mul((FloatVector) ((IntVector) ByteVector.fromMemorySegment(Lanes256.BYTES, weights, tile + Int8Tile.SCALE_BYTES + TileLayout.ROWS * group, LITTLE_ENDIAN)
+            .convertShape(B2I, Lanes256.INTS, 0)).convert(I2F, 0));
         IntVector intA0 = accA0.reinterpretAsInts();
         sumA0 = ((FloatVector) intA0.lanewise(LSHL, 16).lanewise(ASHR, 16).add(intA0.lanewise(ASHR, 16)).convert(I2F, 0)).fma(sub0.mul(scales[blockA + b]), sumA0);
         IntVector intB0 = accB0.reinterpretAsInts();
         sumB0 = ((FloatVector) intB0.lanewise(LSHL, 16).lanewise(ASHR, 16).add(intB0.lanewise(ASHR, 16)).convert(I2F, 0)).fma(sub0.mul(scales[blockB + b]), sumB0);
-        FloatVector sub1 = s1.mul((FloatVector) ((IntVector) ByteVector.fromMemorySegment(Lanes.BYTES, weights, tile + Int8Tile.SCALE_BYTES + 16 * group + 8, LITTLE_ENDIAN)
-            .convertShape(B2I, Lanes.INTS, 0)).convert(I2F, 0));
+        FloatVector sub1 = s1.mul((FloatVector) ((IntVector) ByteVector.fromMemorySegment(Lanes256.BYTES, weights, tile + Int8Tile.SCALE_BYTES + TileLayout.ROWS * group + 8, LITTLE_ENDIAN)
+            .convertShape(B2I, Lanes256.INTS, 0)).convert(I2F, 0));
         IntVector intA1 = accA1.reinterpretAsInts();
         sumA1 = ((FloatVector) intA1.lanewise(LSHL, 16).lanewise(ASHR, 16).add(intA1.lanewise(ASHR, 16)).convert(I2F, 0)).fma(sub1.mul(scales[blockA + b]), sumA1);
         IntVector intB1 = accB1.reinterpretAsInts();

@@ -47,7 +47,7 @@ public final class KernelCheck {
   }
 
   /** Measures all layouts on this thread; takes seconds. */
-  public static List<Result> run(KernelMode vectors) {
+  public static List<Result> run(KernelProvider vectors) {
     List<Result> results = new ArrayList<>();
     for (TileLayout layout : TileLayout.values()) {
       // Zero weights in every layout: how fast is what matters, and zeros are finite. Global: closing arenas is not for every image.
@@ -58,22 +58,22 @@ public final class KernelCheck {
           x.values()[i] = i % 255 - 127;
         }
         for (int token = 0; token < tokens; token++) {
-          x.quantize(token, KernelMode.SCALAR);
+          x.quantize(token, Kernels.SCALAR);
         }
-        results.add(new Result(layout, tokens, shortest(matrix, x, tokens, KernelMode.SCALAR), shortest(matrix, x, tokens, vectors)));
+        results.add(new Result(layout, tokens, shortest(matrix, x, tokens, Kernels.SCALAR), shortest(matrix, x, tokens, vectors)));
       }
     }
     return results;
   }
 
-  private static long shortest(TiledMatrix matrix, Activations x, int tokens, KernelMode mode) {
+  private static long shortest(TiledMatrix matrix, Activations x, int tokens, KernelProvider kernels) {
     float[] out = new float[tokens * ROWS];
     Panel panel = new Panel();
     long shortest = Long.MAX_VALUE;
     long end = System.nanoTime() + PATIENCE_NANOS;
     for (int round = -WARM_UPS; round < ROUNDS; round++) {
       long start = System.nanoTime();
-      matrix.multiply(x, tokens, out, ROWS, 0, matrix.tiles(), mode, panel);
+      matrix.multiply(x, tokens, out, ROWS, 0, matrix.tiles(), kernels, panel);
       long now = System.nanoTime();
       shortest = Math.min(shortest, now - start);
       if (now > end) {

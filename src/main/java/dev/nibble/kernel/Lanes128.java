@@ -1,3 +1,4 @@
+// Printed from src/main/templates/kernel/Lanes.java.txt by KernelPrinter; do not edit.
 package dev.nibble.kernel;
 
 import jdk.incubator.vector.ByteVector;
@@ -7,7 +8,7 @@ import jdk.incubator.vector.ShortVector;
 import jdk.incubator.vector.VectorShuffle;
 import jdk.incubator.vector.VectorSpecies;
 
-/** As {@link Lanes}, for vectors of 128 bits. Element-wise passes use no others: 4 vectors of 4 floats are the 16 partial sums of a reduction. */
+/** As {@link Lanes256}, for vectors of 128 bits. Element-wise passes use no others: 4 vectors of 4 floats are the 16 partial sums of a reduction. */
 final class Lanes128 {
   /** 8 shorts. */
   static final VectorSpecies<Short> SHORTS = ShortVector.SPECIES_128;

@@ -1,9 +1,11 @@
+// Printed from src/main/templates/kernel/MinimumKernel.java.txt by KernelPrinter; do not edit.
 package dev.nibble.kernel;
 
 import static java.nio.ByteOrder.LITTLE_ENDIAN;
 import static jdk.incubator.vector.VectorOperators.LSHL;
 import static jdk.incubator.vector.VectorOperators.S2I;
 
+import dev.nibble.kernel.tile.Int4Tile;
 import dev.nibble.tensor.Half;
 import java.lang.foreign.MemorySegment;
 import jdk.incubator.vector.FloatVector;
@@ -17,14 +19,13 @@ final class MinimumKernel128 {
   /**
    * Adds (8 × scale + minimum) × sum of a block's inputs, block by block, to eight of a tile's outputs of one vector, those of the rows from {@code row} on.
    *
-   * @param scales where the first block's binary16 scales are; the next ones are {@code stride} bytes further each
-   * @param minimums where the first block's binary16 minimums are; the next ones follow
+   * @param tile where it begins: blocks, each of which begins with its scales, and then the minimums
    * @param row 0 or 8
    * @param sums of the blocks' inputs, from {@code sumsAt} on
    */
-  static void add(MemorySegment tiles, long scales, long stride, long minimums, int blocks, float[] sums, int sumsAt, float[] out, int outAt, int row) {
-    scales += 2L * row;
-    minimums += 2L * row;
+  static void add(MemorySegment tiles, long tile, int blocks, float[] sums, int sumsAt, float[] out, int outAt, int row) {
+    long scales = tile + 2L * row;
+    long minimums = tile + 2L * row + (long) blocks * Int4Tile.BLOCK_BYTES;
     FloatVector out0 = FloatVector.fromArray(Lanes128.FLOATS, out, outAt);
     FloatVector out1 = FloatVector.fromArray(Lanes128.FLOATS, out, outAt + 4);
     FloatVector eight = FloatVector.broadcast(Lanes128.FLOATS, 8f);
@@ -40,8 +41,8 @@ final class MinimumKernel128 {
       FloatVector minimum1 = ((IntVector) ShortVector.fromMemorySegment(Lanes128.HALF_SHORTS, tiles, minimums + 8, LITTLE_ENDIAN).convertShape(S2I, Lanes128.INTS, 0))
           .lanewise(LSHL, 13).and(Half.FLOAT_BITS).reinterpretAsFloats().mul(Half.FLOAT_SCALE);
       out1 = scale1.fma(eight, minimum1).fma(sum, out1);
-      scales += stride;
-      minimums += 32;
+      scales += Int4Tile.BLOCK_BYTES;
+      minimums += Int4Tile.MINIMUM_BYTES;
     }
     out0.intoArray(out, outAt);
     out1.intoArray(out, outAt + 4);
@@ -52,9 +53,9 @@ final class MinimumKernel128 {
    *
    * @param outStride from one vector's outputs to the next one's
    */
-  static void addFour(MemorySegment tiles, long scales, long stride, long minimums, int blocks, float[] sums, int sumsAt, float[] out, int outAt, int outStride, int row) {
-    scales += 2L * row;
-    minimums += 2L * row;
+  static void addFour(MemorySegment tiles, long tile, int blocks, float[] sums, int sumsAt, float[] out, int outAt, int outStride, int row) {
+    long scales = tile + 2L * row;
+    long minimums = tile + 2L * row + (long) blocks * Int4Tile.BLOCK_BYTES;
     FloatVector out0a = FloatVector.fromArray(Lanes128.FLOATS, out, outAt);
     FloatVector out0b = FloatVector.fromArray(Lanes128.FLOATS, out, outAt + 4);
     FloatVector out1a = FloatVector.fromArray(Lanes128.FLOATS, out, outAt + outStride);
@@ -87,8 +88,8 @@ final class MinimumKernel128 {
       FloatVector sum3 = FloatVector.broadcast(Lanes128.FLOATS, sums[b + 3 * blocks]);
       out3a = all0.fma(sum3, out3a);
       out3b = all1.fma(sum3, out3b);
-      scales += stride;
-      minimums += 32;
+      scales += Int4Tile.BLOCK_BYTES;
+      minimums += Int4Tile.MINIMUM_BYTES;
     }
     out0a.intoArray(out, outAt);
     out0b.intoArray(out, outAt + 4);

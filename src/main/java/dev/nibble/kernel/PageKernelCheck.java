@@ -36,7 +36,7 @@ public final class PageKernelCheck {
   }
 
   /** Measures on this thread; takes some seconds. */
-  public static List<Result> run(KernelMode vectors) {
+  public static List<Result> run(KernelProvider vectors) {
     List<Result> results = new ArrayList<>();
     float[] numbers = new float[WIDTH * PageLayout.TOKENS];
     for (int i = 0; i < numbers.length; i++) {
@@ -47,19 +47,19 @@ public final class PageKernelCheck {
       int[] page = new int[layout.ints()];
       layout.pack(numbers, 0, page, 0);
       float[] out = new float[layout.numbers()];
-      PageKernels plain = new PageKernels(KernelMode.SCALAR, layout);
+      PageKernels plain = new PageKernels(Kernels.SCALAR, layout);
       PageKernels fast = new PageKernels(vectors, layout);
       results.add(new Result("unpack " + format.label().toUpperCase(Locale.ROOT), 0, shortest(() -> plain.unpack(layout, page, 0, out)),
           shortest(() -> fast.unpack(layout, page, 0, out))));
     }
     for (int rows : ROWS) {
-      results.add(new Result("attend", rows, shortest(attend(KernelMode.SCALAR, rows, numbers)), shortest(attend(vectors, rows, numbers))));
+      results.add(new Result("attend", rows, shortest(attend(Kernels.SCALAR, rows, numbers)), shortest(attend(vectors, rows, numbers))));
     }
     return results;
   }
 
-  private static Runnable attend(KernelMode mode, int rows, float[] numbers) {
-    PageKernels kernels = new PageKernels(mode);
+  private static Runnable attend(KernelProvider provider, int rows, float[] numbers) {
+    PageKernels kernels = new PageKernels(provider);
     float[] queries = new float[rows * WIDTH];
     java.util.Arrays.fill(queries, 0.001f);
     float[] scores = new float[rows * PageLayout.TOKENS];

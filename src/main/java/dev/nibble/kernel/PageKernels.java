@@ -4,20 +4,20 @@ import java.util.Objects;
 
 /**
  * What attention does with one page of one key-value head, for several query rows: unpacks it, scores, turns scores into weights, and blends values.
- * Checks ranges once, then goes to the code of the process' {@link KernelMode}; all give the same bits, and a row's do not depend on how many
+ * Checks ranges once, then goes to a provider's code; all give the same bits, and a row's do not depend on how many
  * rows come with it. Holds scratch memory, so one worker uses it at a time.
  */
 public final class PageKernels {
   private static final int TOKENS = PageLayout.TOKENS;
 
-  private final KernelMode mode;
+  private final KernelProvider kernels;
   private final float[] scales;
   private final float[] zeros;
   private final float[] partials = new float[FloatMath.PARTIALS];
 
   /** @param layouts of the pages that will be unpacked */
-  public PageKernels(KernelMode mode, PageLayout... layouts) {
-    this.mode = mode;
+  public PageKernels(KernelProvider kernels, PageLayout... layouts) {
+    this.kernels = kernels;
     int most = 0;
     for (PageLayout layout : layouts) {
       most = Math.max(most, layout.parameterInts());
@@ -31,34 +31,7 @@ public final class PageKernels {
     Objects.checkFromIndexSize(at, layout.ints(), page.length);
     Objects.checkIndex(layout.numbers() - 1, out.length);
     Objects.checkFromIndexSize(0, layout.parameterInts(), scales.length);
-    int numbers = layout.numbers();
-    int groups = layout.parameterInts();
-    int rows = at + groups;
-    int runs = numbers / PageLayout.RUN;
-    int shift = Integer.numberOfTrailingZeros(layout.group() / PageLayout.RUN);
-    switch (mode) {
-      case VECTOR_512, VECTOR_256 -> {
-        PageKernel256.unpackParameters(page, at, groups, scales, zeros);
-        switch (layout.format()) {
-          case F32 -> PageKernel256.unpackFloats(page, rows, numbers, out);
-          case F16 -> PageKernel256.unpackHalves(page, rows, numbers, out);
-          case INT8 -> PageKernel256.unpack8(page, rows, runs, shift, scales, zeros, out);
-          case INT4 -> PageKernel256.unpack4(page, rows, runs, shift, scales, zeros, out);
-          case INT2 -> PageKernel256.unpack2(page, rows, runs, shift, scales, zeros, out);
-        }
-      }
-      case VECTOR_128 -> {
-        PageKernel128.unpackParameters(page, at, groups, scales, zeros);
-        switch (layout.format()) {
-          case F32 -> PageKernel128.unpackFloats(page, rows, numbers, out);
-          case F16 -> PageKernel128.unpackHalves(page, rows, numbers, out);
-          case INT8 -> PageKernel128.unpack8(page, rows, runs, shift, scales, zeros, out);
-          case INT4 -> PageKernel128.unpack4(page, rows, runs, shift, scales, zeros, out);
-          case INT2 -> PageKernel128.unpack2(page, rows, runs, shift, scales, zeros, out);
-        }
-      }
-      case SCALAR -> PageReference.unpack(layout, page, at, out);
-    }
+    kernels.unpack(layout, page, at, scales, zeros, out);
   }
 
   /**
@@ -71,26 +44,7 @@ public final class PageKernels {
     Objects.checkFromIndexSize(at, (rows - 1) * stride + width, queries.length);
     Objects.checkFromIndexSize(keysAt, width * TOKENS, keys.length);
     Objects.checkFromIndexSize(outAt, rows * TOKENS, out.length);
-    int row = 0;
-    switch (mode) {
-      case VECTOR_512, VECTOR_256 -> {
-        for (; row + 3 < rows; row += 4) {
-          PageKernel256.scoreFour(queries, at + row * stride, stride, width, keys, keysAt, out, outAt + row * TOKENS);
-        }
-        for (; row < rows; row++) {
-          PageKernel256.scoreOne(queries, at + row * stride, width, keys, keysAt, out, outAt + row * TOKENS);
-        }
-      }
-      case VECTOR_128 -> {
-        for (; row + 3 < rows; row += 4) {
-          PageKernel128.scoreFour(queries, at + row * stride, stride, width, keys, keysAt, out, outAt + row * TOKENS);
-        }
-        for (; row < rows; row++) {
-          PageKernel128.scoreOne(queries, at + row * stride, width, keys, keysAt, out, outAt + row * TOKENS);
-        }
-      }
-      case SCALAR -> PageReference.score(queries, at, stride, rows, width, keys, keysAt, out, outAt);
-    }
+    kernels.score(queries, at, stride, rows, width, keys, keysAt, out, outAt);
   }
 
   /**
@@ -107,22 +61,10 @@ public final class PageKernels {
     Objects.checkFromToIndex(from, to, TOKENS);
     hide(scores, at, from, to, Float.NEGATIVE_INFINITY);
     float before = largest[row];
-    float most = Math.max(before, switch (mode) {
-      case VECTOR_512, VECTOR_256 -> PageKernel256.maximum(scores, at, partials);
-      case VECTOR_128 -> PageKernel128.maximum(scores, at, partials);
-      case SCALAR -> PageReference.maximum(scores, at);
-    });
-    switch (mode) {
-      case VECTOR_512, VECTOR_256 -> PageKernel256.exponentials(scores, at, most);
-      case VECTOR_128 -> PageKernel128.exponentials(scores, at, most);
-      case SCALAR -> PageReference.exponentials(scores, at, most);
-    }
+    float most = Math.max(before, kernels.maximum(scores, at, partials));
+    kernels.exponentials(scores, at, most);
     hide(scores, at, from, to, 0);
-    float sum = switch (mode) {
-      case VECTOR_512, VECTOR_256 -> PageKernel256.sum(scores, at, partials);
-      case VECTOR_128 -> PageKernel128.sum(scores, at, partials);
-      case SCALAR -> PageReference.sum(scores, at, partials);
-    };
+    float sum = kernels.sum(scores, at, partials);
     float factor = FloatMath.exp(before - most);
     largest[row] = most;
     sums[row] = Math.fma(sums[row], factor, sum);
@@ -152,26 +94,7 @@ public final class PageKernels {
     Objects.checkFromIndexSize(valuesAt, TOKENS * width, values.length);
     Objects.checkFromIndexSize(factorsAt, rows, factors.length);
     Objects.checkFromIndexSize(outAt, rows * width, out.length);
-    int row = 0;
-    switch (mode) {
-      case VECTOR_512, VECTOR_256 -> {
-        for (; row + 3 < rows; row += 4) {
-          PageKernel256.blendFour(weights, at + row * TOKENS, from, to, values, valuesAt, width, factors, factorsAt + row, out, outAt + row * width);
-        }
-        for (; row < rows; row++) {
-          PageKernel256.blendOne(weights, at + row * TOKENS, from, to, values, valuesAt, width, factors[factorsAt + row], out, outAt + row * width);
-        }
-      }
-      case VECTOR_128 -> {
-        for (; row + 3 < rows; row += 4) {
-          PageKernel128.blendFour(weights, at + row * TOKENS, from, to, values, valuesAt, width, factors, factorsAt + row, out, outAt + row * width);
-        }
-        for (; row < rows; row++) {
-          PageKernel128.blendOne(weights, at + row * TOKENS, from, to, values, valuesAt, width, factors[factorsAt + row], out, outAt + row * width);
-        }
-      }
-      case SCALAR -> PageReference.blend(weights, at, rows, from, to, values, valuesAt, width, factors, factorsAt, out, outAt);
-    }
+    kernels.blend(weights, at, rows, from, to, values, valuesAt, width, factors, factorsAt, out, outAt);
   }
 
   /**

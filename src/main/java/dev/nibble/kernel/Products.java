@@ -5,7 +5,7 @@ public final class Products {
   private static final int MOST_MATRICES = 3; // query, key and value
 
   private final WorkerPool pool;
-  private final KernelMode mode;
+  private final KernelProvider kernels;
   private final Panel[] panels; // one for each worker
   private final WorkerPool.Range work = this::compute; // made once: a lambda for each product would be garbage for each
 
@@ -18,9 +18,9 @@ public final class Products {
   private final int[] strides = new int[MOST_MATRICES];
   private final int[] ends = new int[MOST_MATRICES]; // shares of tiles up to this matrix's last
 
-  public Products(WorkerPool pool, KernelMode mode) {
+  public Products(WorkerPool pool, KernelProvider kernels) {
     this.pool = pool;
-    this.mode = mode;
+    this.kernels = kernels;
     panels = new Panel[pool.size()];
     for (int i = 0; i < panels.length; i++) {
       panels[i] = new Panel();
@@ -33,8 +33,8 @@ public final class Products {
   }
 
   /** The code used. */
-  public KernelMode mode() {
-    return mode;
+  public KernelProvider kernels() {
+    return kernels;
   }
 
   /** {@code out[token × stride + row]} = row of the matrix · vector of the token. */
@@ -73,7 +73,7 @@ public final class Products {
     matrices[parts] = matrix;
     outs[parts] = out;
     strides[parts] = stride;
-    ends[parts] = (parts == 0 ? 0 : ends[parts - 1]) + Math.ceilDiv(matrix.tiles(), TiledMatrix.SHARE);
+    ends[parts] = (parts == 0 ? 0 : ends[parts - 1]) + Math.ceilDiv(matrix.tiles(), KernelProvider.TILES);
     parts++;
   }
 
@@ -85,10 +85,10 @@ public final class Products {
   private void compute(int worker, int from, int to) {
     int first = 0;
     for (int part = 0; part < parts; part++) {
-      int begin = TiledMatrix.SHARE * (Math.max(from, first) - first);
-      int end = Math.min(TiledMatrix.SHARE * (Math.min(to, ends[part]) - first), matrices[part].tiles());
+      int begin = KernelProvider.TILES * (Math.max(from, first) - first);
+      int end = Math.min(KernelProvider.TILES * (Math.min(to, ends[part]) - first), matrices[part].tiles());
       if (begin < end) {
-        matrices[part].multiply(x, tokens, outs[part], strides[part], begin, end, mode, panels[worker]);
+        matrices[part].multiply(x, tokens, outs[part], strides[part], begin, end, kernels, panels[worker]);
       }
       first = ends[part];
     }

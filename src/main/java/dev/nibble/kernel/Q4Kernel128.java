@@ -1,3 +1,4 @@
+// Printed from src/main/templates/kernel/Q4Kernel.java.txt by KernelPrinter; do not edit.
 package dev.nibble.kernel;
 
 import static java.nio.ByteOrder.LITTLE_ENDIAN;
@@ -195,8 +196,8 @@ final class Q4Kernel128 {
         ShortVector w1s3 = w1.lanewise(LSHR, 12);
         accA1 = accA1.add(w1s3.mul(xA3));
         accB1 = accB1.add(w1s3.mul(xB3));
-        ShortVector v0 = ShortVector.fromMemorySegment(Lanes128.SHORTS, weights, at + 64, LITTLE_ENDIAN);
-        ShortVector v1 = ShortVector.fromMemorySegment(Lanes128.SHORTS, weights, at + 80, LITTLE_ENDIAN);
+        ShortVector v0 = ShortVector.fromMemorySegment(Lanes128.SHORTS, weights, at + Int4Tile.GROUP_BYTES, LITTLE_ENDIAN);
+        ShortVector v1 = ShortVector.fromMemorySegment(Lanes128.SHORTS, weights, at + Int4Tile.GROUP_BYTES + 16, LITTLE_ENDIAN);
         ShortVector xA4 = FloatVector.broadcast(Lanes128.FLOATS, steps[stepsA + 4]).reinterpretAsShorts();
         ShortVector xB4 = FloatVector.broadcast(Lanes128.FLOATS, steps[stepsB + 4]).reinterpretAsShorts();
         accA0 = accA0.add(v0.mul(xA4));

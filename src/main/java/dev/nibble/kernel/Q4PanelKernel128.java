@@ -1,3 +1,4 @@
+// Printed from src/main/templates/kernel/Q4PanelKernel.java.txt by KernelPrinter; do not edit.
 package dev.nibble.kernel;
 
 import static java.nio.ByteOrder.LITTLE_ENDIAN;
@@ -85,7 +86,7 @@ final class Q4PanelKernel128 {
       ShortVector accC1 = ShortVector.zero(Lanes128.SHORTS);
       ShortVector accD0 = ShortVector.zero(Lanes128.SHORTS);
       ShortVector accD1 = ShortVector.zero(Lanes128.SHORTS);
-      for (int pair = 0; pair < Activations.PAIRS; pair += 2) {
+      for (int pair = 0; pair < TileLayout.PAIRS; pair += 2) {
         ShortVector w0 = ShortVector.fromArray(Lanes128.SHORTS, weights, weightAt);
         ShortVector w1 = ShortVector.fromArray(Lanes128.SHORTS, weights, weightAt + 8);
         ShortVector xA = FloatVector.broadcast(Lanes128.FLOATS, pairs[at]).reinterpretAsShorts();

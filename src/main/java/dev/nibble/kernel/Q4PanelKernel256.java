@@ -1,3 +1,4 @@
+// Printed from src/main/templates/kernel/Q4PanelKernel.java.txt by KernelPrinter; do not edit.
 package dev.nibble.kernel;
 
 import static java.nio.ByteOrder.LITTLE_ENDIAN;
@@ -33,11 +34,11 @@ final class Q4PanelKernel256 {
     int scaleAt = to * TileLayout.ROWS;
     for (int b = 0; b < blocks; b++) {
       for (int lane = 0; lane < TileLayout.ROWS; lane += 8) {
-        ((IntVector) ShortVector.fromMemorySegment(Lanes.HALF_SHORTS, data, tile + 2L * lane, LITTLE_ENDIAN).convertShape(S2I, Lanes.INTS, 0)).lanewise(LSHL, 13)
+        ((IntVector) ShortVector.fromMemorySegment(Lanes256.HALF_SHORTS, data, tile + 2L * lane, LITTLE_ENDIAN).convertShape(S2I, Lanes256.INTS, 0)).lanewise(LSHL, 13)
             .and(Half.FLOAT_BITS).reinterpretAsFloats().mul(Half.FLOAT_SCALE).intoArray(panel.scales, scaleAt + lane);
         long group = tile + Int4Tile.SCALE_BYTES + 4L * lane;
         for (int pair = at + 2 * lane; pair < at + Panel.BLOCK_SHORTS; pair += Panel.BLOCK_SHORTS / Int4Tile.GROUPS) {
-          ShortVector nibbles = ShortVector.fromMemorySegment(Lanes.SHORTS, data, group, LITTLE_ENDIAN);
+          ShortVector nibbles = ShortVector.fromMemorySegment(Lanes256.SHORTS, data, group, LITTLE_ENDIAN);
           nibbles.and((short) 15).sub((short) 8).intoArray(weights, pair);
           nibbles.lanewise(LSHR, 4).and((short) 15).sub((short) 8).intoArray(weights, pair + 1 * PAIR_SHORTS);
           nibbles.lanewise(LSHR, 8).and((short) 15).sub((short) 8).intoArray(weights, pair + 2 * PAIR_SHORTS);
@@ -65,52 +66,52 @@ final class Q4PanelKernel256 {
     int atB = at + stride;
     int atC = atB + stride;
     int atD = atC + stride;
-    FloatVector sumA0 = FloatVector.fromArray(Lanes.FLOATS, out, outAt);
-    FloatVector sumA1 = FloatVector.fromArray(Lanes.FLOATS, out, outAt + 8);
-    FloatVector sumB0 = FloatVector.fromArray(Lanes.FLOATS, out, outAt + outStride);
-    FloatVector sumB1 = FloatVector.fromArray(Lanes.FLOATS, out, outAt + outStride + 8);
-    FloatVector sumC0 = FloatVector.fromArray(Lanes.FLOATS, out, outAt + 2 * outStride);
-    FloatVector sumC1 = FloatVector.fromArray(Lanes.FLOATS, out, outAt + 2 * outStride + 8);
-    FloatVector sumD0 = FloatVector.fromArray(Lanes.FLOATS, out, outAt + 3 * outStride);
-    FloatVector sumD1 = FloatVector.fromArray(Lanes.FLOATS, out, outAt + 3 * outStride + 8);
+    FloatVector sumA0 = FloatVector.fromArray(Lanes256.FLOATS, out, outAt);
+    FloatVector sumA1 = FloatVector.fromArray(Lanes256.FLOATS, out, outAt + 8);
+    FloatVector sumB0 = FloatVector.fromArray(Lanes256.FLOATS, out, outAt + outStride);
+    FloatVector sumB1 = FloatVector.fromArray(Lanes256.FLOATS, out, outAt + outStride + 8);
+    FloatVector sumC0 = FloatVector.fromArray(Lanes256.FLOATS, out, outAt + 2 * outStride);
+    FloatVector sumC1 = FloatVector.fromArray(Lanes256.FLOATS, out, outAt + 2 * outStride + 8);
+    FloatVector sumD0 = FloatVector.fromArray(Lanes256.FLOATS, out, outAt + 3 * outStride);
+    FloatVector sumD1 = FloatVector.fromArray(Lanes256.FLOATS, out, outAt + 3 * outStride + 8);
     int weightAt = 0;
     int scaleAt = 0;
     for (int b = 0; b < blocks; b++) {
-      ShortVector accA0 = ShortVector.zero(Lanes.SHORTS);
-      ShortVector accA1 = ShortVector.zero(Lanes.SHORTS);
-      ShortVector accB0 = ShortVector.zero(Lanes.SHORTS);
-      ShortVector accB1 = ShortVector.zero(Lanes.SHORTS);
-      ShortVector accC0 = ShortVector.zero(Lanes.SHORTS);
-      ShortVector accC1 = ShortVector.zero(Lanes.SHORTS);
-      ShortVector accD0 = ShortVector.zero(Lanes.SHORTS);
-      ShortVector accD1 = ShortVector.zero(Lanes.SHORTS);
-      for (int pair = 0; pair < Activations.PAIRS; pair += 2) {
-        ShortVector w0 = ShortVector.fromArray(Lanes.SHORTS, weights, weightAt);
-        ShortVector w1 = ShortVector.fromArray(Lanes.SHORTS, weights, weightAt + 16);
-        ShortVector xA = FloatVector.broadcast(Lanes.FLOATS, pairs[at]).reinterpretAsShorts();
+      ShortVector accA0 = ShortVector.zero(Lanes256.SHORTS);
+      ShortVector accA1 = ShortVector.zero(Lanes256.SHORTS);
+      ShortVector accB0 = ShortVector.zero(Lanes256.SHORTS);
+      ShortVector accB1 = ShortVector.zero(Lanes256.SHORTS);
+      ShortVector accC0 = ShortVector.zero(Lanes256.SHORTS);
+      ShortVector accC1 = ShortVector.zero(Lanes256.SHORTS);
+      ShortVector accD0 = ShortVector.zero(Lanes256.SHORTS);
+      ShortVector accD1 = ShortVector.zero(Lanes256.SHORTS);
+      for (int pair = 0; pair < TileLayout.PAIRS; pair += 2) {
+        ShortVector w0 = ShortVector.fromArray(Lanes256.SHORTS, weights, weightAt);
+        ShortVector w1 = ShortVector.fromArray(Lanes256.SHORTS, weights, weightAt + 16);
+        ShortVector xA = FloatVector.broadcast(Lanes256.FLOATS, pairs[at]).reinterpretAsShorts();
         accA0 = accA0.add(w0.mul(xA));
         accA1 = accA1.add(w1.mul(xA));
-        ShortVector xB = FloatVector.broadcast(Lanes.FLOATS, pairs[atB]).reinterpretAsShorts();
+        ShortVector xB = FloatVector.broadcast(Lanes256.FLOATS, pairs[atB]).reinterpretAsShorts();
         accB0 = accB0.add(w0.mul(xB));
         accB1 = accB1.add(w1.mul(xB));
-        ShortVector xC = FloatVector.broadcast(Lanes.FLOATS, pairs[atC]).reinterpretAsShorts();
+        ShortVector xC = FloatVector.broadcast(Lanes256.FLOATS, pairs[atC]).reinterpretAsShorts();
         accC0 = accC0.add(w0.mul(xC));
         accC1 = accC1.add(w1.mul(xC));
-        ShortVector xD = FloatVector.broadcast(Lanes.FLOATS, pairs[atD]).reinterpretAsShorts();
+        ShortVector xD = FloatVector.broadcast(Lanes256.FLOATS, pairs[atD]).reinterpretAsShorts();
         accD0 = accD0.add(w0.mul(xD));
         accD1 = accD1.add(w1.mul(xD));
-        ShortVector v0 = ShortVector.fromArray(Lanes.SHORTS, weights, weightAt + PAIR_SHORTS);
-        ShortVector v1 = ShortVector.fromArray(Lanes.SHORTS, weights, weightAt + PAIR_SHORTS + 16);
-        ShortVector yA = FloatVector.broadcast(Lanes.FLOATS, pairs[at + 1]).reinterpretAsShorts();
+        ShortVector v0 = ShortVector.fromArray(Lanes256.SHORTS, weights, weightAt + PAIR_SHORTS);
+        ShortVector v1 = ShortVector.fromArray(Lanes256.SHORTS, weights, weightAt + PAIR_SHORTS + 16);
+        ShortVector yA = FloatVector.broadcast(Lanes256.FLOATS, pairs[at + 1]).reinterpretAsShorts();
         accA0 = accA0.add(v0.mul(yA));
         accA1 = accA1.add(v1.mul(yA));
-        ShortVector yB = FloatVector.broadcast(Lanes.FLOATS, pairs[atB + 1]).reinterpretAsShorts();
+        ShortVector yB = FloatVector.broadcast(Lanes256.FLOATS, pairs[atB + 1]).reinterpretAsShorts();
         accB0 = accB0.add(v0.mul(yB));
         accB1 = accB1.add(v1.mul(yB));
-        ShortVector yC = FloatVector.broadcast(Lanes.FLOATS, pairs[atC + 1]).reinterpretAsShorts();
+        ShortVector yC = FloatVector.broadcast(Lanes256.FLOATS, pairs[atC + 1]).reinterpretAsShorts();
         accC0 = accC0.add(v0.mul(yC));
         accC1 = accC1.add(v1.mul(yC));
-        ShortVector yD = FloatVector.broadcast(Lanes.FLOATS, pairs[atD + 1]).reinterpretAsShorts();
+        ShortVector yD = FloatVector.broadcast(Lanes256.FLOATS, pairs[atD + 1]).reinterpretAsShorts();
         accD0 = accD0.add(v0.mul(yD));
         accD1 = accD1.add(v1.mul(yD));
         weightAt += 2 * PAIR_SHORTS;
@@ -119,8 +120,8 @@ final class Q4PanelKernel256 {
         atC += 2;
         atD += 2;
       }
-      FloatVector s0 = FloatVector.fromArray(Lanes.FLOATS, rowScales, scaleAt);
-      FloatVector s1 = FloatVector.fromArray(Lanes.FLOATS, rowScales, scaleAt + 8);
+      FloatVector s0 = FloatVector.fromArray(Lanes256.FLOATS, rowScales, scaleAt);
+      FloatVector s1 = FloatVector.fromArray(Lanes256.FLOATS, rowScales, scaleAt + 8);
       float scaleA = scales[block + b];
       IntVector intA0 = accA0.reinterpretAsInts();
       sumA0 = ((FloatVector) intA0.lanewise(LSHL, 16).add(intA0).lanewise(ASHR, 16).convert(I2F, 0)).fma(s0.mul(scaleA), sumA0);

@@ -1,3 +1,4 @@
+// Printed from src/main/templates/kernel/Q4PanelKernel.java.txt by KernelPrinter; do not edit.
 package dev.nibble.kernel;
 
 import static jdk.incubator.vector.VectorOperators.ASHR;
@@ -11,7 +12,7 @@ import jdk.incubator.vector.ShortVector;
 
 /**
  * As {@link Q4PanelKernel256}, by vectors of 512 bits: a vector holds all rows of a tile, and two tiles share the inputs that are broadcast, which is what
- * gains (one tile is no faster than by vectors of 256 bits). There is no other kernel of that width, since decoding is as fast as memory by less.
+ * gains (one tile is no faster than by vectors of 256 bits).
  */
 final class Q4PanelKernel512 {
   /** Shorts of a pair of inputs: two for each row. */
@@ -56,7 +57,7 @@ final class Q4PanelKernel512 {
       ShortVector accC1 = ShortVector.zero(Lanes512.SHORTS);
       ShortVector accD0 = ShortVector.zero(Lanes512.SHORTS);
       ShortVector accD1 = ShortVector.zero(Lanes512.SHORTS);
-      for (int pair = 0; pair < Activations.PAIRS; pair += 2) {
+      for (int pair = 0; pair < TileLayout.PAIRS; pair += 2) {
         ShortVector w0 = ShortVector.fromArray(Lanes512.SHORTS, weights, weightAt);
         ShortVector w1 = ShortVector.fromArray(Lanes512.SHORTS, weights, weightAt + SECOND_WEIGHTS);
         ShortVector xA = FloatVector.broadcast(Lanes512.FLOATS, pairs[at]).reinterpretAsShorts();

@@ -13,9 +13,6 @@ public sealed interface TiledMatrix permits Q4Matrix, Int8Matrix, FloatMatrix, H
   /** Rows of a tile. */
   int TILE_ROWS = TileLayout.ROWS;
 
-  /** Tiles that kernels take together when there is one vector: work is shared out in so many, so that none is computed twice but at a matrix' end. */
-  int SHARE = 4;
-
   /** Outputs. */
   int rows();
 
@@ -49,9 +46,10 @@ public sealed interface TiledMatrix permits Q4Matrix, Int8Matrix, FloatMatrix, H
    * @param out tokens × stride; stride a multiple of 16, rows rounded up to 16 are written
    * @param from first tile
    * @param to one past the last tile
+   * @param kernels the code that computes
    * @param panel scratch memory of the calling thread
    */
-  void multiply(Activations x, int tokens, float[] out, int stride, int from, int to, KernelMode mode, Panel panel);
+  void multiply(Activations x, int tokens, float[] out, int stride, int from, int to, KernelProvider kernels, Panel panel);
 
   /**
    * Some rows as a matrix of their own, in the same memory.

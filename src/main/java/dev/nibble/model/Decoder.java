@@ -52,7 +52,7 @@ public final class Decoder implements LanguageModel {
   /** Scratch memory for passes of up to so many tokens. */
   public Workspace newWorkspace(int tokens) {
     int group = spec.layers().getFirst().attention().heads() / spec.keyValueHeads();
-    return new Workspace(spec, tokens, products, new PagedAttention(pages.shape(), group, products.pool(), products.mode()), weights.rotations(spec, tokens));
+    return new Workspace(spec, tokens, products, new PagedAttention(pages.shape(), group, products.pool(), products.kernels()), weights.rotations(spec, tokens));
   }
 
   /** What it is. */

@@ -2,7 +2,7 @@ package dev.nibble.model;
 
 import dev.nibble.format.gguf.GgufTensor;
 import dev.nibble.format.gguf.ModelFile;
-import dev.nibble.kernel.KernelMode;
+import dev.nibble.kernel.Kernels;
 import dev.nibble.kernel.NativeMemory;
 import dev.nibble.kernel.Products;
 import dev.nibble.kernel.TiledMatrix;
@@ -51,7 +51,7 @@ public final class DecoderLoader {
    * @param formats of its matrices
    * @param memory of the weights
    */
-  public record Loaded(Decoder model, KernelMode.Choice kernels, int threads, Set<TensorFormat> formats, NativeMemory memory)
+  public record Loaded(Decoder model, Kernels kernels, int threads, Set<TensorFormat> formats, NativeMemory memory)
       implements AutoCloseable {
     @Override
     public void close() {
@@ -91,14 +91,14 @@ public final class DecoderLoader {
    * @throws IOException if the file can't be read
    */
   public static Loaded load(ModelFile file, Families families, WorkerPool pool, KvCacheOptions cache, Progress progress) throws IOException {
-    KernelMode.Choice choice = KernelMode.detect();
+    Kernels kernels = Kernels.choose();
     NativeMemory memory = new NativeMemory();
     try {
       DecoderLoader loader = new DecoderLoader(file, families, pool, memory, progress);
-      Decoder model = loader.decoder(new Products(pool, choice.mode()), cache);
+      Decoder model = loader.decoder(new Products(pool, kernels.provider()), cache);
       loader.firstPass(model);
       loader.tellLosses();
-      return new Loaded(model, choice, pool.size(), loader.formats, memory);
+      return new Loaded(model, kernels, pool.size(), loader.formats, memory);
     } catch (RuntimeException | IOException | Error e) {
       memory.close();
       throw e;

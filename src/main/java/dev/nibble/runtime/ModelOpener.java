@@ -25,8 +25,10 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.time.Instant;
 import java.util.List;
+import java.util.Map;
 import java.util.Optional;
 import java.util.OptionalInt;
+import java.util.TreeMap;
 
 /**
  * Opens models and their tokenizers, from GGUF files, packed ones, or from the executable itself. All of them compute with its one pool of threads: the machine's,
@@ -60,20 +62,30 @@ public final class ModelOpener implements AutoCloseable {
 
     /** Which code multiplies matrices: {@code vector} or {@code scalar}. */
     public String kernels() {
-      return switch (loaded.kernels().mode()) {
-        case VECTOR_512, VECTOR_256, VECTOR_128 -> "vector";
-        case SCALAR -> "scalar";
-      };
+      return loaded.kernels().provider().vectors() ? "vector" : "scalar";
     }
 
-    /** Why vectors are not in use, and what to do about it; empty where they are. */
-    public String whyNoVectors() {
-      return loaded.kernels().reason();
+    /** What code computes and why other code does not, for a line of a log. */
+    public String kernelChoice() {
+      return loaded.kernels().toString();
+    }
+
+    /** What kernels computing do without, and what to do about it; empty where all is well. */
+    public Optional<String> kernelComplaint() {
+      return loaded.kernels().complaint();
+    }
+
+    /** All code that there is, each with the reason why it does not compute, which is empty for that which does. */
+    public Map<String, String> kernelReasons() {
+      Map<String, String> reasons = new TreeMap<>();
+      reasons.put(loaded.kernels().provider().toString(), "");
+      loaded.kernels().notTaken().forEach(other -> reasons.put(other.provider().toString(), other.reason()));
+      return reasons;
     }
 
     /** Bits of the vectors in use; 0 where none are. */
     public int vectorBits() {
-      return loaded.kernels().mode().vectorBits();
+      return loaded.kernels().provider().vectorBits();
     }
   }
 

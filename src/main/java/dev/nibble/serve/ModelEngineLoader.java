@@ -58,13 +58,13 @@ final class ModelEngineLoader implements EngineLoader {
     LOG.infof("Loaded %s in %d ms on %d threads.", opened.info().name(), (System.nanoTime() - start) / 1_000_000, opened.loaded().threads());
     opened.tokenizer().remarks().forEach(LOG::warn);
     opened.tokenizer().whyNoChat().ifPresent(why -> LOG.warnf("%s can't answer conversations: %s. Chat requests are refused; completions work.", opened.info().name(), why));
-    if (!opened.whyNoVectors().isEmpty()) {
-      LOG.warnf("Matrix products run without vectors, many times slower: %s", opened.whyNoVectors());
-    }
+    LOG.infof("Kernels: %s.", opened.kernelChoice());
+    opened.kernelComplaint().ifPresent(complaint -> LOG.warnf("Kernels: %s.", complaint));
     EngineOptions options = new EngineOptions(config.queueCapacity());
     EngineObserver observer = statistics.observe(opened.info().name(), metrics.observe(opened.info()));
     SequentialEngine local = new SequentialEngine(opened.info(), opened.loaded().model(), opened.tokenizer(), options, observer, NanoClock.SYSTEM, opened::close);
     metrics.publish(local, opened.kernels(), opened.vectorBits(), opened.loaded().threads());
+    metrics.publishKernels(opened.info(), opened.kernelReasons());
     if (config.offload().targets().isEmpty()) {
       return local;
     }

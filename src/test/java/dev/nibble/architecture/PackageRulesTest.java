@@ -30,9 +30,16 @@ final class PackageRulesTest {
   /** Neither which class calls them nor which file they came from: what lies where in a tile is told by its layout. */
   @Test
   void kernelsAndLayoutsKnowNoMatrices() {
-    noClasses().that().haveNameMatching("dev\\.nibble\\.kernel\\..*Kernel[0-9]*").should().dependOnClassesThat().areAssignableTo(TiledMatrix.class).check(classes);
+    noClasses().that().haveNameMatching("dev\\.nibble\\.kernel\\..*(Kernel[0-9]*|Reference|KernelProvider|ScalarKernels|VectorKernels[0-9]*)").should().dependOnClassesThat().areAssignableTo(TiledMatrix.class).check(classes);
     classes().that().resideInAPackage("dev.nibble.kernel.tile..").should()
         .onlyDependOnClassesThat().resideInAnyPackage("dev.nibble.kernel.tile..", "dev.nibble.tensor..", "java..").check(classes);
+  }
+
+  /** A vector outside a kernel would be boxed in a native image; and there may be no Vector API, of which only providers that need it may hear. */
+  @Test
+  void vectorsStayInKernels() {
+    noClasses().that().resideInAPackage("dev.nibble..").and().haveNameNotMatching("dev\\.nibble\\.kernel\\.(.*Kernel[0-9]*|Lanes[0-9]+|VectorWidth)")
+        .should().dependOnClassesThat().resideInAPackage("jdk.incubator.vector..").check(classes);
   }
 
   @Test

@@ -16,14 +16,14 @@ final class BandwidthCheckTest {
     try (Arena arena = Arena.ofConfined()) {
       MemorySegment memory = arena.allocate(3 * MEBIBYTE, 64);
       // One bit in each of the 32 ints of a round of the widest loop, its last ones included; plain loops fold pairs of ints together.
-      for (KernelMode mode : TestModes.all()) {
+      for (KernelProvider mode : TestModes.all()) {
         for (int at = 0; at < 128; at += 4) {
           long offset = MEBIBYTE + (at % 8 == 0 ? at : MEBIBYTE - 128 + at);
           memory.set(ValueLayout.JAVA_INT, offset, 5);
-          assertThat(BandwidthCheck.read(memory, 1, 2, mode)).as("%s, byte %d", mode, offset).isEqualTo(5);
-          assertThat(BandwidthCheck.read(memory, 0, 3, mode)).as("%s, byte %d", mode, offset).isEqualTo(5);
-          assertThat(BandwidthCheck.read(memory, 0, 1, mode)).as("%s, before byte %d", mode, offset).isZero();
-          assertThat(BandwidthCheck.read(memory, 2, 3, mode)).as("%s, after byte %d", mode, offset).isZero();
+          assertThat(mode.read(memory, 1, 2)).as("%s, byte %d", mode, offset).isEqualTo(5);
+          assertThat(mode.read(memory, 0, 3)).as("%s, byte %d", mode, offset).isEqualTo(5);
+          assertThat(mode.read(memory, 0, 1)).as("%s, before byte %d", mode, offset).isZero();
+          assertThat(mode.read(memory, 2, 3)).as("%s, after byte %d", mode, offset).isZero();
           memory.set(ValueLayout.JAVA_INT, offset, 0);
         }
       }
@@ -32,7 +32,7 @@ final class BandwidthCheckTest {
 
   @Test
   void measuresWithAnyNumberOfThreads() {
-    for (KernelMode mode : TestModes.all()) {
+    for (KernelProvider mode : TestModes.all()) {
       for (int threads = 1; threads <= 3; threads++) {
         assertThat(BandwidthCheck.bytesPerSecond(threads, mode, 8 * MEBIBYTE)).as("%s, %d threads", mode, threads).isPositive().isFinite();
       }

@@ -15,8 +15,8 @@ final class ElementwiseTest {
     Math.nextDown(-87f), 1e-20f, 1e20f, -1e20f, 3.4e38f, 0.34657359f, -0.34657359f
   };
 
-  private final Elementwise vectors = new Elementwise(KernelMode.VECTOR_128);
-  private final Elementwise scalar = new Elementwise(KernelMode.SCALAR);
+  private final Elementwise vectors = new Elementwise(Kernels.VECTOR_128);
+  private final Elementwise scalar = new Elementwise(Kernels.SCALAR);
   private final Random random = new Random(11);
 
   /** Rows of ordinary numbers, rows with one special value in them, and rows of nothing but random bits. */

@@ -19,7 +19,7 @@ final class PageKernelsTest {
     return numbers;
   }
 
-  private static float[] unpacked(PageLayout layout, int[] page, int at, KernelMode mode) {
+  private static float[] unpacked(PageLayout layout, int[] page, int at, KernelProvider mode) {
     float[] out = new float[layout.numbers()];
     new PageKernels(mode, layout).unpack(layout, page, at, out);
     return out;
@@ -48,7 +48,7 @@ final class PageKernelsTest {
           Arrays.fill(page, -1);
           layout.pack(numbers, 0, page, 3);
           assertThat(new int[] {page[0], page[2], page[layout.ints() + 3]}).containsOnly(-1);
-          float[] out = unpacked(layout, page, 3, KernelMode.SCALAR);
+          float[] out = unpacked(layout, page, 3, Kernels.SCALAR);
           for (int i = 0; i < numbers.length; i++) {
             float step = switch (format) {
               case F32 -> 0;
@@ -108,7 +108,7 @@ final class PageKernelsTest {
       layout.pack(numbers, 0, page, 0);
       layout.pack(wild, 0, wildPage, 0);
       float[] expected = null;
-      for (KernelMode mode : TestModes.all()) {
+      for (KernelProvider mode : TestModes.all()) {
         float[] unpacked = new float[layout.numbers()];
         float[] wildUnpacked = new float[layout.numbers()];
         PageKernels kernels = new PageKernels(mode, layout);
@@ -138,8 +138,8 @@ final class PageKernelsTest {
         for (PageLayout layout : new PageLayout[] {PageLayout.keys(format, width), PageLayout.values(format, width)}) {
           int[] page = new int[layout.ints() + 1];
           layout.pack(random(layout.numbers(), random), 0, page, 1);
-          float[] expected = unpacked(layout, page, 1, KernelMode.SCALAR);
-          for (KernelMode mode : TestModes.all()) {
+          float[] expected = unpacked(layout, page, 1, Kernels.SCALAR);
+          for (KernelProvider mode : TestModes.all()) {
             assertThat(Arrays.mismatch(unpacked(layout, page, 1, mode), expected)).as("%s, %s", layout, mode).isEqualTo(-1);
           }
         }
@@ -160,7 +160,7 @@ final class PageKernelsTest {
         float[] startScores = random(rows, random);
         for (int[] seen : new int[][] {{0, 64}, {0, 1}, {0, 37}, {63, 64}, {5, 50}}) {
           float[] expected = null;
-          for (KernelMode mode : TestModes.all()) {
+          for (KernelProvider mode : TestModes.all()) {
             for (int together = 1; together <= rows; together += together == 1 ? rows - 1 + (rows == 1 ? 1 : 0) : 1) {
               float[] out = start.clone();
               float[] scores = new float[rows * 64 + 1];
@@ -193,7 +193,7 @@ final class PageKernelsTest {
   @Test
   void vectorExponentialsAreThoseOfFloatMath() {
     Random random = new Random(5);
-    for (KernelMode mode : TestModes.all()) {
+    for (KernelProvider mode : TestModes.all()) {
       for (int round = 0; round < 200; round++) {
         float[] scores = new float[64];
         float most = 0;
@@ -212,7 +212,7 @@ final class PageKernelsTest {
 
   @Test
   void tokensNotSeenLeaveNoTrace() {
-    for (KernelMode mode : TestModes.all()) {
+    for (KernelProvider mode : TestModes.all()) {
       PageKernels kernels = new PageKernels(mode);
       float[] scores = random(64, new Random(6));
       float[] values = random(64 * 8, new Random(7));
@@ -237,7 +237,7 @@ final class PageKernelsTest {
   @Test
   void rangesAreCheckedAtTheDoor() {
     PageLayout layout = PageLayout.keys(PageFormat.INT4, 64);
-    for (KernelMode mode : TestModes.all()) {
+    for (KernelProvider mode : TestModes.all()) {
       PageKernels kernels = new PageKernels(mode, layout);
       assertThatThrownBy(() -> kernels.unpack(layout, new int[layout.ints() - 1], 0, new float[4096])).isInstanceOf(IndexOutOfBoundsException.class);
       assertThatThrownBy(() -> kernels.unpack(layout, new int[layout.ints()], 0, new float[4095])).isInstanceOf(IndexOutOfBoundsException.class);

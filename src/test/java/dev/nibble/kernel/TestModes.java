@@ -1,6 +1,5 @@
 package dev.nibble.kernel;
 
-import java.util.Arrays;
 import java.util.List;
 import jdk.incubator.vector.VectorShape;
 
@@ -9,13 +8,13 @@ public final class TestModes {
   private TestModes() {}
 
   /** What the program would choose. */
-  public static KernelMode best() {
-    return KernelMode.detect().mode();
+  public static KernelProvider best() {
+    return Kernels.choose().provider();
   }
 
   /** All but vectors wider than the processor's: a JVM computes those object by object, thousands of times slower. */
-  public static List<KernelMode> all() {
+  public static List<KernelProvider> all() {
     int widest = VectorShape.preferredShape().vectorBitSize();
-    return Arrays.stream(KernelMode.values()).filter(mode -> mode.vectorBits() <= widest).toList();
+    return Kernels.ALL.stream().filter(mode -> mode.vectorBits() <= widest).toList();
   }
 }

@@ -51,10 +51,10 @@ final class TiledMatrixTest {
     int stride = TiledMatrix.padded(matrix.rows());
     Activations x = activations(9, matrix.columns());
     float[] scalar = new float[9 * stride];
-    new Products(one, KernelMode.SCALAR).multiply(x, 9, matrix, scalar, stride);
+    new Products(one, Kernels.SCALAR).multiply(x, 9, matrix, scalar, stride);
     for (int tokens : TOKENS) {
       for (WorkerPool pool : new WorkerPool[] {one, three}) {
-        for (KernelMode mode : TestModes.all()) {
+        for (KernelProvider mode : TestModes.all()) {
           float[] vector = new float[9 * stride];
           new Products(pool, mode).multiply(x, tokens, matrix, vector, stride);
           for (int i = 0; i < tokens * stride; i++) {
@@ -146,11 +146,11 @@ final class TiledMatrixTest {
           for (float sign : new float[] {-1, 1}) {
             Activations x = new Activations(2, 64);
             Arrays.fill(x.values(), sign);
-            x.quantize(0, KernelMode.SCALAR);
-            x.quantize(1, KernelMode.SCALAR);
+            x.quantize(0, Kernels.SCALAR);
+            x.quantize(1, Kernels.SCALAR);
             float[] scalar = new float[32];
-            new Products(pool, KernelMode.SCALAR).multiply(x, 2, matrix, scalar, 16);
-            for (KernelMode mode : TestModes.all()) {
+            new Products(pool, Kernels.SCALAR).multiply(x, 2, matrix, scalar, 16);
+            for (KernelProvider mode : TestModes.all()) {
               float[] vector = new float[32];
               new Products(pool, mode).multiply(x, 2, matrix, vector, 16);
               assertThat(vector).as("%s filled with %x times %s, %s", format, fill, sign, mode).isEqualTo(scalar);
@@ -201,8 +201,8 @@ final class TiledMatrixTest {
         vector.values()[i] = value;
       }
       for (int token = 0; token < 2; token++) {
-        scalar.quantize(token, KernelMode.SCALAR);
-        vector.quantize(token, KernelMode.VECTOR_128);
+        scalar.quantize(token, Kernels.SCALAR);
+        vector.quantize(token, Kernels.VECTOR_128);
       }
       assertThat(vector.quants).isEqualTo(scalar.quants);
       assertThat(bits(vector.scales)).isEqualTo(bits(scalar.scales));
@@ -253,7 +253,7 @@ final class TiledMatrixTest {
       for (int i = 0; i < columns; i++) {
         x.values()[token * x.stride() + i] = (float) random.nextGaussian();
       }
-      x.quantize(token, KernelMode.SCALAR);
+      x.quantize(token, Kernels.SCALAR);
     }
     return x;
   }

@@ -7,7 +7,7 @@ import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.ObjectMapper;
 import dev.nibble.SharedFixtures;
 import dev.nibble.format.gguf.GgufFile;
-import dev.nibble.kernel.KernelMode;
+import dev.nibble.kernel.KernelProvider;
 import dev.nibble.kernel.NativeMemory;
 import dev.nibble.kernel.Products;
 import dev.nibble.kernel.TestModes;
@@ -104,7 +104,7 @@ final class DecoderTest {
     for (KvCacheOptions cache : List.of(KvCacheOptions.EXACT, KvCacheOptions.DEFAULT, KvCacheOptions.of(Optional.of("4"), Optional.of("2"), 0, true))) {
       float[] expected = null;
       for (int threads = 1; threads <= 3; threads++) {
-        for (KernelMode mode : TestModes.all()) {
+        for (KernelProvider mode : TestModes.all()) {
           try (WorkerPool pool = new WorkerPool(threads)) {
             Decoder model = load(source, QuantizationScheme.Q4_0, new Products(pool, mode), cache);
             for (int batch : new int[] {1, 7, 64, 200}) {

@@ -1,6 +1,7 @@
 package dev.nibble.model.kvcache;
 
-import dev.nibble.kernel.KernelMode;
+import dev.nibble.kernel.KernelProvider;
+import dev.nibble.kernel.Kernels;
 import dev.nibble.kernel.PageFormat;
 import dev.nibble.kernel.WorkerPool;
 import java.util.Arrays;
@@ -27,7 +28,7 @@ public final class AttentionBench {
     final double[] decode = new double[ROUNDS];
     final double[] prefill = new double[ROUNDS];
 
-    Filled(KvCacheShape shape, int group, int context, WorkerPool pool, KernelMode mode, float[] numbers) {
+    Filled(KvCacheShape shape, int group, int context, WorkerPool pool, KernelProvider mode, float[] numbers) {
       this.shape = shape;
       cache = new KvCache(new PagePool(shape), context + PREFILL);
       attention = new PagedAttention(shape, group, pool, mode);
@@ -50,7 +51,7 @@ public final class AttentionBench {
 
   public static void main(String[] arguments) {
     int[] n = Arrays.stream(arguments).mapToInt(Integer::parseInt).toArray();
-    KernelMode mode = KernelMode.detect().mode();
+    KernelProvider mode = Kernels.choose().provider();
     int context = n[5] / 64 * 64;
     float[] numbers = new float[PREFILL * n[2] * n[3] * n[4] + 10_000];
     Random random = new Random(1);

@@ -5,6 +5,9 @@ package dev.nibble.kernel.tile;
  * 8 + i, so that shorts become floats by shifts of ints, in their lanes.
  */
 public final class HalfTile {
+  /** Bytes of the 16 shorts of an input. */
+  public static final int INPUT_BYTES = TileLayout.ROWS * Short.BYTES;
+
   private HalfTile() {}
 
   /** The short that a row has among the 16 of an input. */

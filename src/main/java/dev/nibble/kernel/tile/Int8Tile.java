@@ -11,6 +11,8 @@ public final class Int8Tile {
   public static final int SCALE_BYTES = 32;
   /** Bytes of 16 scales and, for two groups, 16 factors. */
   public static final int SIX_BIT_SCALE_BYTES = SCALE_BYTES + 32;
+  /** Inputs of a group, which share a factor. */
+  public static final int GROUP_INPUTS = 16;
   /** Bytes of 16 rows × 4 inputs. */
   public static final int VECTOR_BYTES = 64;
   /** Of these, how many make 16 inputs. */

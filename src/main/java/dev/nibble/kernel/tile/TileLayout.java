@@ -27,6 +27,8 @@ public enum TileLayout {
   public static final int ROWS = 16;
   /** Inputs of a block of integers. */
   public static final int BLOCK = 32;
+  /** Pairs of them: integer kernels take inputs two by two. */
+  public static final int PAIRS = BLOCK / 2;
 
   private final int number;
   private final int version;

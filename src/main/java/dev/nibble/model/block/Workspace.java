@@ -68,7 +68,7 @@ public final class Workspace {
     this.pagedAttention = pagedAttention;
     this.rotations = rotations.toArray(RotaryTable[]::new);
     pool = products.pool();
-    elementwise = new Elementwise(products.mode());
+    elementwise = new Elementwise(products.kernels());
     width = spec.width();
     widthStride = TiledMatrix.padded(width);
     queryStride = TiledMatrix.padded(spec.maxQueryWidth());
@@ -112,7 +112,7 @@ public final class Workspace {
   public void move(int row, int to) {
     System.arraycopy(residual, row * width, residual, to * width, width);
     System.arraycopy(attended.values(), row * attended.stride(), attended.values(), to * attended.stride(), attended.stride());
-    attended.quantize(to, products.mode());
+    attended.quantize(to, products.kernels());
   }
 
   /** normed = norm(residual). @param integers whether products read the int8 form */
@@ -151,7 +151,7 @@ public final class Workspace {
     activateColumns.layer = layer;
     pool.run(Math.ceilDiv(layer.hidden(), ACTIVATED_COLUMNS), 1, activateColumns);
     if (layer.readsIntegers()) {
-      activated.quantize(0, products.mode());
+      activated.quantize(0, products.kernels());
     }
   }
 
@@ -192,7 +192,7 @@ public final class Workspace {
       for (int row = from; row < to; row++) {
         elementwise.rmsNorm(residual, row * width, norm.weight(), norm.epsilon(), normed.values(), row * normed.stride());
         if (integers) {
-          normed.quantize(row, products.mode());
+          normed.quantize(row, products.kernels());
         }
       }
     }
@@ -215,7 +215,7 @@ public final class Workspace {
         }
         elementwise.addThenNorm(residual, (first + row) * width, projected, at, norm.weight(), norm.epsilon(), normed.values(), row * normed.stride());
         if (integers) {
-          normed.quantize(row, products.mode());
+          normed.quantize(row, products.kernels());
         }
       }
     }
@@ -242,7 +242,7 @@ public final class Workspace {
     @Override
     public void compute(int worker, int from, int to) {
       for (int row = from; row < to; row++) {
-        attended.quantize(row, products.mode());
+        attended.quantize(row, products.kernels());
       }
     }
   }
@@ -255,7 +255,7 @@ public final class Workspace {
       for (int row = from; row < to; row++) {
         layer.activate(Workspace.this, row, 0, layer.hidden());
         if (layer.readsIntegers()) {
-          activated.quantize(row, products.mode());
+          activated.quantize(row, products.kernels());
         }
       }
     }

@@ -2,7 +2,7 @@ package dev.nibble.model.kvcache;
 
 import dev.nibble.kernel.Elementwise;
 import dev.nibble.kernel.Hadamard;
-import dev.nibble.kernel.KernelMode;
+import dev.nibble.kernel.KernelProvider;
 import dev.nibble.kernel.PageKernels;
 import dev.nibble.kernel.PageLayout;
 import dev.nibble.kernel.WorkerPool;
@@ -40,9 +40,9 @@ public final class PagedAttention {
     final float[] sums; // [row]
     final float[] channels; // [row][padded width]
 
-    Scratch(KernelMode mode, KvCacheShape shape, int rows) {
+    Scratch(KernelProvider provider, KvCacheShape shape, int rows) {
       int width = shape.paddedWidth();
-      kernels = new PageKernels(mode, shape.keys(), shape.values());
+      kernels = new PageKernels(provider, shape.keys(), shape.values());
       keys = new float[width * TOKENS];
       values = new float[TOKENS * width];
       queries = new float[rows * width];
@@ -102,7 +102,7 @@ public final class PagedAttention {
    *
    * @param group query heads that share a key-value head
    */
-  public PagedAttention(KvCacheShape shape, int group, WorkerPool pool, KernelMode mode) {
+  public PagedAttention(KvCacheShape shape, int group, WorkerPool pool, KernelProvider kernels) {
     this.shape = shape;
     this.group = group;
     this.pool = pool;
@@ -113,9 +113,9 @@ public final class PagedAttention {
     blockTokens = Math.max(1, ROWS / group);
     scratch = new Scratch[pool.size()];
     for (int i = 0; i < scratch.length; i++) {
-      scratch[i] = new Scratch(mode, shape, blockTokens * group);
+      scratch[i] = new Scratch(kernels, shape, blockTokens * group);
     }
-    elementwise = new Elementwise(mode);
+    elementwise = new Elementwise(kernels);
   }
 
   /**

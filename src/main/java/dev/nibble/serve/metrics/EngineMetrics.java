@@ -80,6 +80,12 @@ public final class EngineMetrics {
         tags.and("mode", kernels, "vector_bits", Integer.toString(vectorBits), "threads", Integer.toString(threads)));
   }
 
+  /** Publishes what code there is for products. @param reasons why each does not compute; empty for that which does */
+  public void publishKernels(ModelInfo model, Map<String, String> reasons) {
+    reasons.forEach((provider, reason) -> info("nibble.kernel.provider.info", "Code that there is for products; whether it computes, and why not.",
+        Tags.of(MODEL, model.name(), "provider", provider, "taken", Boolean.toString(reason.isEmpty()), "reason", reason)));
+  }
+
   /** A metric that is always 1: its labels are what it tells. */
   private void info(String name, String description, Tags tags) {
     Gauge.builder(name, () -> 1).description(description).tags(tags).register(registry);

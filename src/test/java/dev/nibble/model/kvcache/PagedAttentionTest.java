@@ -6,7 +6,8 @@ import static org.assertj.core.data.Offset.offset;
 
 import com.sun.management.ThreadMXBean;
 import dev.nibble.kernel.Hadamard;
-import dev.nibble.kernel.KernelMode;
+import dev.nibble.kernel.KernelProvider;
+import dev.nibble.kernel.Kernels;
 import dev.nibble.kernel.PageFormat;
 import dev.nibble.kernel.PageKernels;
 import dev.nibble.kernel.PageLayout;
@@ -62,7 +63,7 @@ final class PagedAttentionTest {
     }
 
     /** [layer][token][query head][width], computed {@code chunk} tokens at a time. */
-    float[] attend(KvCacheFormat format, int window, int threads, KernelMode mode, int chunk) {
+    float[] attend(KvCacheFormat format, int window, int threads, KernelProvider mode, int chunk) {
       try (WorkerPool pool = new WorkerPool(threads); KvCache cache = new KvCache(new PagePool(shape(format)), count)) {
         return attend(new PagedAttention(shape(format), group, pool, mode), scoring(window), cache, count, chunk);
       }
@@ -162,7 +163,7 @@ final class PagedAttentionTest {
     private static void repack(PageLayout layout, float[] numbers) {
       int[] page = new int[layout.ints()];
       layout.pack(numbers, 0, page, 0);
-      new PageKernels(KernelMode.SCALAR, layout).unpack(layout, page, 0, numbers);
+      new PageKernels(Kernels.SCALAR, layout).unpack(layout, page, 0, numbers);
     }
   }
 
@@ -175,7 +176,7 @@ final class PagedAttentionTest {
     Tokens tokens = new Tokens(2, 3, 16, 330, 1);
     for (KvCacheFormat format : List.of(KvCacheFormat.F32, KvCacheFormat.INT8, format(PageFormat.INT4, PageFormat.INT2, 0, true),
         format(PageFormat.INT2, PageFormat.INT4, 65, false), format(PageFormat.F16, PageFormat.INT8, 1, false), format(PageFormat.INT4, PageFormat.F16, 1000, true))) {
-      tokens.check(tokens.attend(format, 0, 2, KernelMode.SCALAR, 100), format, 0, 1);
+      tokens.check(tokens.attend(format, 0, 2, Kernels.SCALAR, 100), format, 0, 1);
     }
   }
 
@@ -203,7 +204,7 @@ final class PagedAttentionTest {
       for (KvCacheFormat format : List.of(KvCacheFormat.F32, format(PageFormat.INT4, PageFormat.INT4, 0, false))) {
         float[] whole = tokens.attend(format, window, 2, TestModes.best(), 256);
         tokens.check(whole, format, window, 3);
-        assertThat(Arrays.mismatch(tokens.attend(format, window, 2, KernelMode.SCALAR, 1), whole)).as("window %d, %s", window, format).isEqualTo(-1);
+        assertThat(Arrays.mismatch(tokens.attend(format, window, 2, Kernels.SCALAR, 1), whole)).as("window %d, %s", window, format).isEqualTo(-1);
       }
     }
   }
@@ -213,8 +214,8 @@ final class PagedAttentionTest {
     Tokens tokens = new Tokens(2, 3, 24, 1100, 5);
     for (KvCacheFormat format : List.of(KvCacheFormat.F32, KvCacheFormat.INT8, format(PageFormat.INT2, PageFormat.INT4, 0, false),
         format(PageFormat.F16, PageFormat.INT2, 130, false))) {
-      float[] expected = tokens.attend(format, 0, 1, KernelMode.SCALAR, 1100);
-      for (KernelMode mode : TestModes.all()) {
+      float[] expected = tokens.attend(format, 0, 1, Kernels.SCALAR, 1100);
+      for (KernelProvider mode : TestModes.all()) {
         for (int chunk : new int[] {1, 3, 50, 64, 256, 1100}) {
           int threads = 1 + chunk % 3;
           assertThat(Arrays.mismatch(tokens.attend(format, 0, threads, mode, chunk), expected))
@@ -230,7 +231,7 @@ final class PagedAttentionTest {
     KvCacheFormat format = KvCacheFormat.INT8;
     PagePool pages = new PagePool(tokens.shape(format));
     try (WorkerPool pool = new WorkerPool(1)) {
-      PagedAttention attention = new PagedAttention(tokens.shape(format), 1, pool, KernelMode.SCALAR);
+      PagedAttention attention = new PagedAttention(tokens.shape(format), 1, pool, Kernels.SCALAR);
       KvCache first = new KvCache(pages, 400);
       assertThat(pages.usedBytes()).isZero();
       float[] expected = tokens.attend(attention, tokens.scoring(0), first, 400, 64);
@@ -298,7 +299,7 @@ final class PagedAttentionTest {
     ThreadMXBean threads = (ThreadMXBean) ManagementFactory.getThreadMXBean();
     try (WorkerPool pool = new WorkerPool(1)) {
       // Plain loops: interpreted vector code allocates, compiled does not, and nobody knows when it is compiled.
-      PagedAttention attention = new PagedAttention(tokens.shape(format), 2, pool, KernelMode.SCALAR);
+      PagedAttention attention = new PagedAttention(tokens.shape(format), 2, pool, Kernels.SCALAR);
       float[] query = new float[2 * 2 * 16];
       float[] key = new float[2 * 16];
       float[] value = new float[2 * 16];

@@ -135,6 +135,9 @@ class HealthAndMetricsTest {
       wide += api.metric("nibble_kernel_info", "vector_bits=\"" + bits + "\"");
     }
     assertThat(wide).isEqualTo(vectors);
+    List<String> providers = metrics.lines().filter(line -> line.startsWith("nibble_kernel_provider_info{")).toList();
+    assertThat(providers).hasSize(4).filteredOn(line -> line.contains("taken=\"true\"")).hasSize(1);
+    assertThat(providers).filteredOn(line -> line.contains("taken=\"false\"")).noneMatch(line -> line.contains("reason=\"\""));
   }
 
   @Test

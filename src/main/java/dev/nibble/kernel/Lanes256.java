@@ -1,3 +1,4 @@
+// Printed from src/main/templates/kernel/Lanes.java.txt by KernelPrinter; do not edit.
 package dev.nibble.kernel;
 
 import jdk.incubator.vector.ByteVector;
@@ -7,7 +8,7 @@ import jdk.incubator.vector.ShortVector;
 import jdk.incubator.vector.VectorSpecies;
 
 /** Vector species of the kernels. Nothing else stands here: native image keeps them constant only if this class's initialiser does nothing more. */
-final class Lanes {
+final class Lanes256 {
   /** 16 shorts. */
   static final VectorSpecies<Short> SHORTS = ShortVector.SPECIES_256;
   /** 8 shorts, to be widened. */
@@ -19,5 +20,5 @@ final class Lanes {
   /** 8 floats. */
   static final VectorSpecies<Float> FLOATS = FloatVector.SPECIES_256;
 
-  private Lanes() {}
+  private Lanes256() {}
 }

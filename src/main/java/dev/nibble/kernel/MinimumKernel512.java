@@ -1,0 +1,78 @@
+// Printed from src/main/templates/kernel/MinimumKernel.java.txt by KernelPrinter; do not edit.
+package dev.nibble.kernel;
+
+import static java.nio.ByteOrder.LITTLE_ENDIAN;
+import static jdk.incubator.vector.VectorOperators.LSHL;
+import static jdk.incubator.vector.VectorOperators.S2I;
+
+import dev.nibble.kernel.tile.Int4Tile;
+import dev.nibble.tensor.Half;
+import java.lang.foreign.MemorySegment;
+import jdk.incubator.vector.FloatVector;
+import jdk.incubator.vector.IntVector;
+import jdk.incubator.vector.ShortVector;
+
+/** What minimums add to products of {@link dev.nibble.kernel.tile.TileLayout#INT4_AFFINE}, by vectors of 512 bits: one makes a tile. */
+final class MinimumKernel512 {
+  private MinimumKernel512() {}
+
+  /**
+   * Adds (8 × scale + minimum) × sum of a block's inputs, block by block, to a tile's 16 outputs of one vector.
+   *
+   * @param tile where it begins: blocks, each of which begins with its scales, and then the minimums
+   * @param sums of the blocks' inputs, from {@code sumsAt} on
+   */
+  static void add(MemorySegment tiles, long tile, int blocks, float[] sums, int sumsAt, float[] out, int outAt) {
+    long scales = tile;
+    long minimums = tile + (long) blocks * Int4Tile.BLOCK_BYTES;
+    FloatVector out0 = FloatVector.fromArray(Lanes512.FLOATS, out, outAt);
+    FloatVector eight = FloatVector.broadcast(Lanes512.FLOATS, 8f);
+    for (int b = 0; b < blocks; b++) {
+      FloatVector sum = FloatVector.broadcast(Lanes512.FLOATS, sums[sumsAt + b]);
+      FloatVector scale0 = ((IntVector) ShortVector.fromMemorySegment(Lanes512.HALF_SHORTS, tiles, scales, LITTLE_ENDIAN).convertShape(S2I, Lanes512.INTS, 0))
+          .lanewise(LSHL, 13).and(Half.FLOAT_BITS).reinterpretAsFloats().mul(Half.FLOAT_SCALE);
+      FloatVector minimum0 = ((IntVector) ShortVector.fromMemorySegment(Lanes512.HALF_SHORTS, tiles, minimums, LITTLE_ENDIAN).convertShape(S2I, Lanes512.INTS, 0))
+          .lanewise(LSHL, 13).and(Half.FLOAT_BITS).reinterpretAsFloats().mul(Half.FLOAT_SCALE);
+      out0 = scale0.fma(eight, minimum0).fma(sum, out0);
+      scales += Int4Tile.BLOCK_BYTES;
+      minimums += Int4Tile.MINIMUM_BYTES;
+    }
+    out0.intoArray(out, outAt);
+  }
+
+  /**
+   * As {@link #add} for four vectors at a time: scales and minimums are converted once for all.
+   *
+   * @param outStride from one vector's outputs to the next one's
+   */
+  static void addFour(MemorySegment tiles, long tile, int blocks, float[] sums, int sumsAt, float[] out, int outAt, int outStride) {
+    long scales = tile;
+    long minimums = tile + (long) blocks * Int4Tile.BLOCK_BYTES;
+    FloatVector out0a = FloatVector.fromArray(Lanes512.FLOATS, out, outAt);
+    FloatVector out1a = FloatVector.fromArray(Lanes512.FLOATS, out, outAt + outStride);
+    FloatVector out2a = FloatVector.fromArray(Lanes512.FLOATS, out, outAt + 2 * outStride);
+    FloatVector out3a = FloatVector.fromArray(Lanes512.FLOATS, out, outAt + 3 * outStride);
+    FloatVector eight = FloatVector.broadcast(Lanes512.FLOATS, 8f);
+    for (int b = sumsAt; b < sumsAt + blocks; b++) {
+      FloatVector scale0 = ((IntVector) ShortVector.fromMemorySegment(Lanes512.HALF_SHORTS, tiles, scales, LITTLE_ENDIAN).convertShape(S2I, Lanes512.INTS, 0))
+          .lanewise(LSHL, 13).and(Half.FLOAT_BITS).reinterpretAsFloats().mul(Half.FLOAT_SCALE);
+      FloatVector minimum0 = ((IntVector) ShortVector.fromMemorySegment(Lanes512.HALF_SHORTS, tiles, minimums, LITTLE_ENDIAN).convertShape(S2I, Lanes512.INTS, 0))
+          .lanewise(LSHL, 13).and(Half.FLOAT_BITS).reinterpretAsFloats().mul(Half.FLOAT_SCALE);
+      FloatVector all0 = scale0.fma(eight, minimum0);
+      FloatVector sum0 = FloatVector.broadcast(Lanes512.FLOATS, sums[b]);
+      out0a = all0.fma(sum0, out0a);
+      FloatVector sum1 = FloatVector.broadcast(Lanes512.FLOATS, sums[b + blocks]);
+      out1a = all0.fma(sum1, out1a);
+      FloatVector sum2 = FloatVector.broadcast(Lanes512.FLOATS, sums[b + 2 * blocks]);
+      out2a = all0.fma(sum2, out2a);
+      FloatVector sum3 = FloatVector.broadcast(Lanes512.FLOATS, sums[b + 3 * blocks]);
+      out3a = all0.fma(sum3, out3a);
+      scales += Int4Tile.BLOCK_BYTES;
+      minimums += Int4Tile.MINIMUM_BYTES;
+    }
+    out0a.intoArray(out, outAt);
+    out1a.intoArray(out, outAt + outStride);
+    out2a.intoArray(out, outAt + 2 * outStride);
+    out3a.intoArray(out, outAt + 3 * outStride);
+  }
+}
