@@ -170,7 +170,8 @@ public final class OpenInferenceResource {
   @RequestBody(required = true, content = @Content(mediaType = Exchange.JSON, schema = @Schema(ref = "InferenceRequest"), examples = {
       @ExampleObject(name = "prompt", value = """
           {"inputs": [{"name": "prompt", "datatype": "BYTES", "shape": [1], "data": ["Once upon a time"]}], "parameters": {"max_tokens": 40, "temperature": 0}}""")}))
-  @APIResponse(responseCode = "200", description = "The outputs; those wanted as bytes follow the JSON text, and the header Inference-Header-Content-Length says where.", content = @Content(mediaType = Exchange.JSON, schema = @Schema(ref = "InferenceResponse")))
+  @APIResponse(responseCode = "200", description = "The outputs; those wanted as bytes follow the JSON text, and the header Inference-Header-Content-Length says where.", content =
+      @Content(mediaType = Exchange.JSON, schema = @Schema(ref = "InferenceResponse")))
   public void infer(@Context RoutingContext routing, @Suspended AsyncResponse response, @PathParam("name") @Encoded String name) {
     answer(routing, response, exchange -> receive(exchange, new InferEndpoint(Paths.decode(name), jsonBytes(exchange.request()))));
   }

@@ -2,8 +2,8 @@ package dev.nibble.serve.openai;
 
 import com.fasterxml.jackson.databind.node.ArrayNode;
 import com.fasterxml.jackson.databind.node.ObjectNode;
-import dev.nibble.engine.GeneratedToken.TokenLogProbability;
 import dev.nibble.engine.GeneratedToken;
+import dev.nibble.engine.GeneratedToken.TokenLogProbability;
 import dev.nibble.engine.TextAssembler;
 import dev.nibble.serve.api.request.AnswerRequest;
 import dev.nibble.tokenizer.Tokenizer;

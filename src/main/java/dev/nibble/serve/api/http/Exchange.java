@@ -59,9 +59,8 @@ public final class Exchange {
 
   /**
    * Answers what a resource is asked for. Responses are written here and not by the framework, because an answer needs the connection itself: to read bodies as there is
-   * room for them, to write as fast as the client reads, and to hear at once that it went away. What the framework makes of a {@code Uni}, a {@code CompletionStage} or a
-   * {@code Multi} takes the response's one close handler for itself, and neither the exchange nor metrics would hear of that any more; a suspended response does not. The
-   * framework is told when all is written. To be called on the request's event loop.
+   * room for them, to write as fast as the client reads, and to hear at once that it went away. That is heard by the response's exception, as the framework takes its one
+   * close handler for itself. The framework is told when all is written. To be called on the request's event loop.
    *
    * @param suspended the framework's response, which stays unused
    * @param errorForm how the API tells errors
