@@ -13,7 +13,6 @@ import dev.nibble.serve.api.PromptBuilder;
 import dev.nibble.serve.api.ServeConfig;
 import dev.nibble.serve.api.ServedModels;
 import dev.nibble.serve.api.request.AnswerRequest;
-import dev.nibble.serve.api.request.Fields;
 import dev.nibble.tokenizer.EncodingBudget;
 import jakarta.inject.Inject;
 import jakarta.inject.Singleton;
