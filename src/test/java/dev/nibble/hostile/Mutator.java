@@ -462,7 +462,7 @@ final class Mutator {
     }
 
     private int length(int of) {
-      return random.nextInt(3) == 0 ? Math.max(0, (int) Math.min(1000, number(of))) : of;
+      return random.nextInt(3) == 0 ? Math.clamp(number(of), 0, 1000) : of;
     }
 
     private List<String> texts(List<String> texts) {
