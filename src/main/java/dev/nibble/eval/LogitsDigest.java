@@ -1,10 +1,10 @@
 package dev.nibble.eval;
 
+import dev.nibble.format.Sha256;
 import dev.nibble.model.LanguageModel;
 import java.nio.ByteBuffer;
 import java.nio.ByteOrder;
 import java.security.MessageDigest;
-import java.security.NoSuchAlgorithmException;
 import java.util.HexFormat;
 
 /**
@@ -16,12 +16,7 @@ public final class LogitsDigest {
 
   /** Hexadecimal SHA-256 of the logits of {@link GreedyRun#run}. */
   public static String of(LanguageModel model, int[] ids, int steps) {
-    MessageDigest digest;
-    try {
-      digest = MessageDigest.getInstance("SHA-256");
-    } catch (NoSuchAlgorithmException impossible) {
-      throw new IllegalStateException("every Java has SHA-256", impossible);
-    }
+    MessageDigest digest = Sha256.digest();
     ByteBuffer bytes = ByteBuffer.allocate(4 * model.vocabularySize()).order(ByteOrder.LITTLE_ENDIAN);
     GreedyRun.run(model, ids, steps, logits -> {
       bytes.clear();

@@ -1,5 +1,6 @@
 package dev.nibble.runtime;
 
+import dev.nibble.format.Sha256;
 import dev.nibble.format.gguf.GgufMetadata;
 import dev.nibble.format.gguf.GgufShards;
 import dev.nibble.format.gguf.ModelFile;
@@ -9,10 +10,8 @@ import java.io.InputStream;
 import java.nio.ByteBuffer;
 import java.nio.ByteOrder;
 import java.nio.charset.StandardCharsets;
-import java.nio.file.Files;
 import java.nio.file.Path;
 import java.security.MessageDigest;
-import java.security.NoSuchAlgorithmException;
 import java.util.HexFormat;
 import java.util.List;
 import java.util.Optional;
@@ -24,7 +23,6 @@ import java.util.Optional;
  * @param tokenizer of the vocabulary
  */
 public record ModelIdentity(String file, String tokenizer) {
-  private static final int BUFFER_BYTES = 1 << 20;
   private static final String PREFIX = "tokenizer.ggml.";
 
   /**
@@ -36,9 +34,7 @@ public record ModelIdentity(String file, String tokenizer) {
   public static ModelIdentity of(Optional<Path> model) throws IOException {
     if (model.isEmpty()) {
       try (InputStream in = ModelOpener.embeddedBytes(); ModelFile file = ModelOpener.embedded()) {
-        MessageDigest digest = sha256();
-        update(digest, in);
-        return new ModelIdentity(HexFormat.of().formatHex(digest.digest()), vocabulary(file.metadata()));
+        return new ModelIdentity(HexFormat.of().formatHex(Sha256.digest().digest(in.readAllBytes())), vocabulary(file.metadata()));
       }
     }
     try (ModelFile file = PackFile.openAny(model.get())) {
@@ -47,25 +43,12 @@ public record ModelIdentity(String file, String tokenizer) {
             new IOException(model.get() + ": this pack does not know the SHA-256 of its source, which accelerators go by; make it again with nibble pack"));
         return new ModelIdentity(source, vocabulary(file.metadata()));
       }
-      MessageDigest digest = sha256();
-      for (Path part : GgufShards.of(model.get(), file.metadata())) {
-        try (InputStream in = Files.newInputStream(part)) {
-          update(digest, in);
-        }
-      }
-      return new ModelIdentity(HexFormat.of().formatHex(digest.digest()), vocabulary(file.metadata()));
-    }
-  }
-
-  private static void update(MessageDigest digest, InputStream in) throws IOException {
-    byte[] buffer = new byte[BUFFER_BYTES];
-    for (int read = in.read(buffer); read >= 0; read = in.read(buffer)) {
-      digest.update(buffer, 0, read);
+      return new ModelIdentity(Sha256.of(GgufShards.of(model.get(), file.metadata())), vocabulary(file.metadata()));
     }
   }
 
   private static String vocabulary(GgufMetadata metadata) {
-    MessageDigest digest = sha256();
+    MessageDigest digest = Sha256.digest();
     digest.update(metadata.requireString(PREFIX + "model").getBytes(StandardCharsets.UTF_8));
     digest.update((byte) 0);
     List<String> tokens = metadata.strings(PREFIX + "tokens").orElseThrow(() -> metadata.missing(PREFIX + "tokens"));
@@ -76,13 +59,5 @@ public record ModelIdentity(String file, String tokenizer) {
       digest.update(bytes);
     }
     return HexFormat.of().formatHex(digest.digest());
-  }
-
-  private static MessageDigest sha256() {
-    try {
-      return MessageDigest.getInstance("SHA-256");
-    } catch (NoSuchAlgorithmException impossible) {
-      throw new IllegalStateException("every Java platform has SHA-256", impossible);
-    }
   }
 }

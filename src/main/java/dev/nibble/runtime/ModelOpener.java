@@ -48,11 +48,6 @@ public final class ModelOpener implements AutoCloseable {
     pool = new WorkerPool(threads.orElseGet(Processors::physicalCores));
   }
 
-  /** Threads that compute. */
-  public int threads() {
-    return pool.size();
-  }
-
   /** A model, its tokenizer, and what is told of it. Closing it gives its weights' memory back: nobody may compute with it any more. */
   public record Opened(ModelInfo info, DecoderLoader.Loaded loaded, Tokenizer tokenizer, MemoryPlan memory) implements AutoCloseable {
     @Override

@@ -38,8 +38,11 @@ final class TlsSettings {
 
   /** Whether REST has a certificate, and so a second port. */
   static boolean isHttps(Config config) {
-    TlsSettings tls = new TlsSettings(config);
-    return List.of(HTTP + "files", HTTP + "key-store-file").stream().anyMatch(name -> !tls.files(name).isEmpty());
+    return new TlsSettings(config).isHttps();
+  }
+
+  private boolean isHttps() {
+    return !files(HTTP + "files").isEmpty() || !files(HTTP + "key-store-file").isEmpty();
   }
 
   private void require() {
@@ -69,7 +72,7 @@ final class TlsSettings {
   /** Without a certificate nothing would be left to listen on, and the framework ends with words of its own. */
   private void insecureRequests(Set<String> names) {
     Optional<String> refused = text(INSECURE).map(String::strip).filter(how -> how.equalsIgnoreCase("disabled") || how.equalsIgnoreCase("redirect"));
-    if (refused.isPresent() && files(HTTP + "files").isEmpty() && files(HTTP + "key-store-file").isEmpty() && text("quarkus.http.tls-configuration-name").isEmpty()
+    if (refused.isPresent() && !isHttps() && text("quarkus.http.tls-configuration-name").isEmpty()
         && names.stream().map(name -> name.replace('-', '.')).noneMatch(name -> name.startsWith("quarkus.tls.") && name.contains("key.store."))) {
       throw new IllegalArgumentException(INSECURE + " is " + refused.get() + ", but REST has no certificate; set " + HTTP + "files and " + HTTP + "key-files, or leave it out");
     }
@@ -80,20 +83,17 @@ final class TlsSettings {
     if (text(store + "password-key").isPresent() || text(store + "alias-password-key").isPresent() || text(store + "key-password-key").isPresent()) {
       return; // a provider of credentials knows them
     }
-    for (String file : files(store + "file")) {
-      Optional<String> password = text(store + "password");
-      Optional<String> ofKey = text(store + "alias-password").or(() -> text(store + "key-password")).or(() -> password);
-      refuse(store + "file", StoreFiles.complaint(file, text(store + "file-type"), password, Optional.of(ofKey)));
-    }
+    keyStore(store + "file", text(store + "password"), text(store + "alias-password").or(() -> text(store + "key-password")));
+  }
+
+  /** @param ofKey the key's own password, where it has one */
+  private void keyStore(String name, Optional<String> password, Optional<String> ofKey) {
+    files(name).forEach(file -> refuse(name, StoreFiles.complaint(file, text(name + "-type"), password, Optional.of(ofKey.or(() -> password)))));
   }
 
   private void grpcStores() {
     String keys = GRPC + "key-store";
-    for (String file : files(keys)) {
-      Optional<String> password = text(keys + "-password");
-      Optional<String> ofKey = text(keys + "-alias").isEmpty() ? password : text(keys + "-alias-password").or(() -> password);
-      refuse(keys, StoreFiles.complaint(file, text(keys + "-type"), password, Optional.of(ofKey)));
-    }
+    keyStore(keys, text(keys + "-password"), text(keys + "-alias").flatMap(alias -> text(keys + "-alias-password")));
     String trust = GRPC + "trust-store";
     for (String file : files(trust)) {
       Optional<String> password = text(trust + "-password");

@@ -1,6 +1,7 @@
 package dev.nibble.format.pack;
 
 import dev.nibble.format.NewFile;
+import dev.nibble.format.Sha256;
 import dev.nibble.format.UnwritableFileException;
 import dev.nibble.format.gguf.GgufFile;
 import dev.nibble.format.gguf.GgufShards;
@@ -11,8 +12,6 @@ import java.io.IOException;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
-import java.security.MessageDigest;
-import java.security.NoSuchAlgorithmException;
 import java.util.HexFormat;
 import java.util.List;
 import java.util.Locale;
@@ -122,7 +121,7 @@ public final class PackCache {
     if (now.isIn(memory)) {
       return true;
     }
-    if (!SourceIdentity.sha256(files).equals(packed.get())) {
+    if (!Sha256.of(files).equals(packed.get())) {
       return false;
     }
     log.note(model + " is another file than the one that was packed, or has other times, but all of its content is the same; its pack stays in use.");
@@ -142,11 +141,7 @@ public final class PackCache {
   private static String name(Path real) {
     String file = real.getFileName().toString();
     String stem = file.endsWith(".gguf") ? file.substring(0, file.length() - ".gguf".length()) : file;
-    try {
-      byte[] hash = MessageDigest.getInstance("SHA-256").digest(real.toString().getBytes(StandardCharsets.UTF_8));
-      return stem + "-" + HexFormat.of().formatHex(hash, 0, KEY_BYTES) + ".nib";
-    } catch (NoSuchAlgorithmException e) {
-      throw new IllegalStateException(e); // every Java has it
-    }
+    byte[] hash = Sha256.digest().digest(real.toString().getBytes(StandardCharsets.UTF_8));
+    return stem + "-" + HexFormat.of().formatHex(hash, 0, KEY_BYTES) + ".nib";
   }
 }

@@ -1,6 +1,7 @@
 package dev.nibble.format.pack;
 
 import dev.nibble.format.NewFile;
+import dev.nibble.format.Sha256;
 import dev.nibble.format.UnwritableFileException;
 import dev.nibble.format.gguf.FileBytes;
 import dev.nibble.format.gguf.GgufFile;
@@ -202,7 +203,7 @@ public final class PackWriter {
 
   private static void digest(List<Path> files, CompletableFuture<String> result) {
     try {
-      result.complete(SourceIdentity.sha256(files));
+      result.complete(Sha256.of(files));
     } catch (IOException | RuntimeException e) {
       result.completeExceptionally(e);
     }

@@ -2,6 +2,7 @@ package dev.nibble.format.pack;
 
 import dev.nibble.format.InputFile;
 import dev.nibble.format.NewFile;
+import dev.nibble.format.Sha256;
 import java.io.IOException;
 import java.nio.ByteBuffer;
 import java.nio.channels.FileChannel;
@@ -10,7 +11,6 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.nio.file.attribute.FileTime;
 import java.security.MessageDigest;
-import java.security.NoSuchAlgorithmException;
 import java.util.ArrayList;
 import java.util.HexFormat;
 import java.util.List;
@@ -113,7 +113,7 @@ record SourceIdentity(List<Entry> files) {
    * @param metadataBytes bytes before the first file's table of tensors; they are hashed whole
    */
   static String sample(List<Path> files, long metadataBytes) throws IOException {
-    MessageDigest digest = sha256();
+    MessageDigest digest = Sha256.digest();
     int pages = Math.max(MIN_PAGES, PAGES / files.size());
     for (Path file : files) {
       sample(file, file.equals(files.getFirst()) ? metadataBytes : 0, pages, digest);
@@ -134,17 +134,6 @@ record SourceIdentity(List<Entry> files) {
     }
   }
 
-  /** Of all of the files, one after the other, in hexadecimal. */
-  static String sha256(List<Path> files) throws IOException {
-    MessageDigest digest = sha256();
-    for (Path file : files) {
-      try (FileChannel channel = InputFile.open(file)) {
-        hash(channel, 0, Long.MAX_VALUE, digest);
-      }
-    }
-    return HexFormat.of().formatHex(digest.digest());
-  }
-
   /** As many bytes as there are. */
   private static void hash(FileChannel channel, long from, long count, MessageDigest digest) throws IOException {
     ByteBuffer bytes = ByteBuffer.allocate((int) Math.min(PIECE_BYTES, count));
@@ -155,14 +144,6 @@ record SourceIdentity(List<Entry> files) {
       }
       digest.update(bytes.flip());
       done += read;
-    }
-  }
-
-  private static MessageDigest sha256() {
-    try {
-      return MessageDigest.getInstance("SHA-256");
-    } catch (NoSuchAlgorithmException impossible) {
-      throw new IllegalStateException("every Java platform has SHA-256", impossible);
     }
   }
 }
